@@ -1,0 +1,64 @@
+PYTHON ?= python3
+JOBS ?= 2
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+INSTALLED := $(VENV)/.installed
+TUTORIALS := $(sort $(wildcard tutorials/[0-9][0-9]_*.py))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help tour test check tutorials format oracles wheel clean
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+tour: $(INSTALLED)  ## see what this project does, in about a minute
+	@$(BIN)/tinygrad-cnn tour $(ARGS)
+
+# One BLAS thread per worker: the workers already share the cores.
+test: $(INSTALLED)-test  ## run the tests; make test ARGS="-k conv" runs some
+	@OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+check: $(INSTALLED)-test  ## lint, formatting and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+tutorials: $(INSTALLED)  ## run every tutorial as a script, and time it
+	@for tutorial in $(TUTORIALS); do \
+		start=$$(date +%s); \
+		MPLBACKEND=Agg $(BIN)/python "$$tutorial" > $(VENV)/tutorial.log 2>&1 \
+			|| { cat $(VENV)/tutorial.log; echo "$$tutorial failed" >&2; exit 1; }; \
+		printf '%4d s  %s\n' $$(($$(date +%s) - start)) "$$tutorial"; \
+	done
+
+format: $(INSTALLED)-test  ## put the code in the project's format
+	$(BIN)/ruff check --fix-only --quiet
+	$(BIN)/ruff format
+
+oracles: $(INSTALLED)-oracles  ## install autograd and mygrad, which some tests compare with
+
+wheel: $(INSTALLED)  ## build dist/*.whl
+	@$(PIP) wheel --no-deps --wheel-dir dist .
+	@ls dist/*.whl
+
+clean:  ## remove the environment and everything made
+	rm -rf $(VENV) dist gallery .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(None if sys.version_info >= (3, 11) else \
+		f"tinygrad_cnn needs Python 3.11 or newer, and $(PYTHON) is {v}. Name another: make PYTHON=python3.12 ...")'
+	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing into $(VENV) ..."
+	@$(PIP) install --editable .
+	@touch $@
+
+$(INSTALLED)-%: $(INSTALLED)
+	@echo "Installing what [$*] needs into $(VENV) ..."
+	@$(PIP) install --editable '.[$*]'
+	@touch $@
