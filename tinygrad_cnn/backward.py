@@ -1,0 +1,286 @@
+"""The reverse walk: from a result's cotangent to the gradients of what it was computed from.
+
+Nodes are visited youngest first. Because inputs are older than what uses them, every contribution
+to a node's cotangent has arrived by the time the node is visited; its op's vjp then passes it on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+
+from .context import current_mode, mode
+from .errors import DtypeError, GraphError, ShapeError
+from .graph import Handle, Node, ancestors
+from .op import OUTPUT
+
+
+def backward(y: Handle, grad: Any = None, *, free_graph: bool = False) -> None:
+    """Add dy/dx · grad to the ``.grad`` of every leaf x that y depends on and that asks for it.
+
+    Args:
+        y: the result, a Tensor or a Scalar.
+        grad: the cotangent at y, of y's shape; may be left out if y holds one number (then 1).
+        free_graph: free the recording on the way, for training loops.
+
+    Raises:
+        GraphError: y needs no gradient, its graph was freed, or a value was changed after use.
+        ShapeError: grad does not have y's shape, or is missing for a y of several numbers.
+    """
+    node = _differentiable(y)
+    walk({node: seed(y, grad)}, free_graph=free_graph)
+
+
+def grad(
+    y: Handle,
+    x: Handle | Sequence[Handle],
+    grad_outputs: Any = None,
+    *,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> Any:
+    """The gradient of y with respect to x, as a value; ``.grad`` stays untouched.
+
+    Args:
+        y: the result.
+        x: one Tensor or Scalar, or a sequence of them; leaves or not.
+        grad_outputs: the cotangent at y; may be left out if y holds one number.
+        create_graph: record the gradient's own computation, so that it can be differentiated.
+        allow_unused: give None for an x that y does not depend on, instead of raising.
+
+    Returns:
+        A gradient like x; a tuple of them if x is a sequence.
+
+    Raises:
+        GraphError: y does not depend on some x (and not allow_unused), or as for `backward`.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> x = tg.Tensor(3.0, requires_grad=True)
+        >>> first = tg.grad(x**3, x, create_graph=True)
+        >>> tg.grad(first, x).item()  # the second derivative, 6x
+        18.0
+    """
+    targets = [x] if isinstance(x, Handle) else list(x)
+    for i, target in enumerate(targets):
+        if not isinstance(target, Handle):
+            raise DtypeError(f"grad: x[{i}] must be a Tensor or Scalar, got {type(target)}")
+    start = seed(y, grad_outputs)
+    grain = None
+    if create_graph:
+        grain = y.grain
+        start = grad_outputs if isinstance(grad_outputs, Handle) else _leaf(grain, start)
+    wanted = [target.node for target in targets]
+    found = walk({_differentiable(y): start}, wanted=wanted, grain=grain)
+    results: list[Any] = []
+    for i, target in enumerate(targets):
+        gradient = found.get(target.node)
+        if gradient is None and not allow_unused:
+            raise GraphError(
+                f"grad: y does not depend on x[{i}] ({target.node.describe()}); "
+                "allow_unused=True gives None for it"
+            )
+        results.append(
+            gradient
+            if gradient is None or isinstance(gradient, Handle)
+            else _leaf(target.grain, gradient)
+        )
+    return results[0] if isinstance(x, Handle) else tuple(results)
+
+
+def walk(
+    cotangents: dict[Node, Any],
+    *,
+    wanted: Collection[Node] | None = None,
+    grain: type[Handle] | None = None,
+    free_graph: bool = False,
+) -> dict[Node, Any]:
+    """Carry cotangents back through the graph.
+
+    With `wanted` nodes, their gradients are returned; without, they are added to the ``grad`` of
+    leaves and of nodes that keep theirs. With a `grain`, the walk itself is recorded: cotangents
+    and gradients are then handles of that class, else plain arrays.
+    """
+    order = ancestors(cotangents, needing_grad=True)
+    leading = None
+    if wanted is not None:
+        wanted = set(wanted)
+        order = leading_to(wanted, order)
+        leading = set(order)
+    watchers = current_mode().watchers
+    arrived = dict(cotangents)
+    found: dict[Node, Any] = {}
+    with mode(recording=grain is not None):
+        for node in reversed(order):
+            g = arrived.pop(node, None)
+            if g is None:
+                continue
+            if wanted is None:
+                if not node.inputs or node.keeps_grad or watchers:
+                    _keep(node, g)
+            elif node in wanted:
+                found[node] = g
+            if not node.inputs:
+                continue
+            started = time.perf_counter()
+            gradients = pull(node, g, grain, leading)
+            for watcher in watchers:
+                watcher.on_backward(node, g, gradients, time.perf_counter() - started)
+            for parent, gradient in zip(node.inputs, gradients, strict=True):
+                if parent is None or gradient is None:
+                    continue
+                if node.op is OUTPUT:
+                    _add_output(arrived, parent, gradient, node.options["index"])  # type: ignore[index]
+                else:
+                    before = arrived.get(parent)
+                    arrived[parent] = gradient if before is None else before + gradient
+            if free_graph:
+                node.inputs, node.freed = (), True
+    return found
+
+
+def pull(
+    node: Node, g: Any, grain: type[Handle] | None = None, leading: set[Node] | None = None
+) -> tuple[Any, ...]:
+    """The cotangents that `node` sends to its inputs, each of its input's shape and dtype.
+
+    An input that needs no gradient, or is not among the `leading` ones, gets None.
+    """
+    if node.op is OUTPUT:
+        return (g,)
+    assert node.op is not None
+    for used in (*node.inputs, node):
+        if used is not None and used.modified > node.serial:
+            raise GraphError(
+                f"backward: {node.describe()} used {used.describe()}, whose value was changed "
+                "afterwards; run the forward pass again before backward"
+            )
+    y: Any = node.value
+    args: list[Any] = [None if p is None else p.value for p in node.inputs]
+    if grain is not None:
+        args = [
+            grain.of(p) if p is not None and p.needs_grad else value
+            for p, value in zip(node.inputs, args, strict=True)
+        ]
+        y = grain.of(node) if type(y) is not tuple else _recorded_outputs(node, grain)
+    needed = [
+        p is not None and p.needs_grad and (leading is None or p in leading) for p in node.inputs
+    ]
+    gradients = node.op.pull(g, y, args, node.options or {}, needed)
+    return tuple(
+        [
+            _fit(gradient, parent.value, node, i, grain)
+            if parent is not None and needed[i] and gradient is not None
+            else None
+            for i, (gradient, parent) in enumerate(zip(gradients, node.inputs, strict=True))
+        ]
+    )
+
+
+def _fit(gradient: Any, value: Any, node: Node, i: int, grain: type[Handle] | None) -> Any:
+    """Sum a gradient over the axes along which its input was broadcast; give it its dtype."""
+    if type(value) is float:
+        return gradient if grain is not None else float(gradient)
+    if grain is not None and not isinstance(gradient, Handle):
+        raise GraphError(
+            f"vjp of {node.describe()}: returned a plain array for input {i} while gradients are "
+            "being recorded, which would count as a constant; write it with ops of tinygrad_cnn"
+        )
+    shape, dtype = np.shape(value), np.asarray(value).dtype
+    given = gradient.shape if hasattr(gradient, "shape") else np.shape(gradient)
+    if given != shape:
+        extra = len(given) - len(shape)
+        axes = tuple(range(extra)) if extra > 0 else ()
+        aligned = given[max(extra, 0) :]
+        axes += tuple(
+            max(extra, 0) + k
+            for k, (size, got) in enumerate(zip(shape, aligned, strict=False))
+            if size == 1 and got != 1
+        )
+        if extra < 0 or any(s not in (1, a) for s, a in zip(shape, aligned, strict=True)):
+            raise ShapeError(
+                f"vjp of {node.describe()}: returned a gradient of shape {given} for input {i}, "
+                f"which has shape {shape}"
+            )
+        gradient = gradient.sum(axis=axes).reshape(shape)
+    if not hasattr(gradient, "dtype"):
+        gradient = np.asarray(gradient, dtype)
+    return gradient if gradient.dtype == dtype else gradient.astype(dtype)
+
+
+def _recorded_outputs(node: Node, grain: type[Handle]) -> tuple[Any, ...]:
+    """The outputs of an op that has several, each a handle through which a gradient can flow."""
+    return tuple(
+        grain.of(Node(value, OUTPUT, (node,), {"index": i}, True, node.scope))
+        for i, value in enumerate(node.value)
+    )
+
+
+def _add_output(arrived: dict[Node, Any], whole: Node, gradient: Any, index: int) -> None:
+    """Put the cotangent of one output in its place in the tuple that the op's vjp will get."""
+    parts = list(arrived.get(whole, (None,) * len(whole.value)))
+    parts[index] = gradient if parts[index] is None else parts[index] + gradient
+    arrived[whole] = tuple(parts)
+
+
+def _keep(node: Node, g: Any) -> None:
+    """Add to the gradient kept at a node; never in place, and never an array others hold."""
+    if type(node.value) is tuple:
+        return
+    if node.grad is None:
+        node.grad = g if type(g) is float else np.array(g)
+    else:
+        node.grad = node.grad + g
+
+
+def leading_to(wanted: set[Node], order: list[Node]) -> list[Node]:
+    """Of nodes sorted inputs first, those that depend on a wanted one."""
+    leading: set[Node] = set()
+    for node in order:
+        if node in wanted or any(parent in leading for parent in node.inputs):
+            leading.add(node)
+    return [node for node in order if node in leading]
+
+
+def _differentiable(y: Handle) -> Node:
+    if not isinstance(y, Handle):
+        raise DtypeError(f"backward: a Tensor or Scalar is needed, got {type(y).__name__}")
+    if not y.node.needs_grad:
+        raise GraphError(
+            f"backward: {y.node.describe()} needs no gradient: nothing it was computed from has "
+            "requires_grad=True, or it was computed under no_grad()"
+        )
+    return y.node
+
+
+def seed(y: Handle, grad: Any) -> Any:
+    """The cotangent at y as a plain array (or a float), checked against y."""
+    value = y.node.value
+    shape = np.shape(value)
+    if grad is None:
+        if np.size(value) != 1:
+            raise ShapeError(
+                f"backward: y has shape {shape}, so a gradient of that shape is needed: "
+                "y.backward(grad); or reduce y to one number first, e.g. y.sum()"
+            )
+        return 1.0 if type(value) is float else np.ones(shape, value.dtype)
+    if isinstance(grad, Handle):
+        grad = grad.node.value
+    if type(value) is float:
+        return float(grad)
+    if isinstance(grad, np.ndarray) and grad.dtype != value.dtype:
+        raise DtypeError(
+            f"backward: the gradient is {grad.dtype}, y is {value.dtype}: "
+            f"use grad.astype(np.{value.dtype})"
+        )
+    array = np.asarray(grad, value.dtype)
+    if array.shape != shape:
+        raise ShapeError(f"backward: y has shape {shape}, but the gradient {array.shape}")
+    return array
+
+
+def _leaf(grain: type[Handle], value: Any) -> Any:
+    return grain.of(Node(value, role="constant"))

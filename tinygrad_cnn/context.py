@@ -1,0 +1,82 @@
+"""What holds around a computation: is it recorded, in which module, who watches.
+
+These modes belong to a thread (and to an `asyncio` task): a new thread starts with the defaults.
+The process-wide settings, default dtype and random seed, are in `defaults.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from .graph import Node
+
+
+class Watcher(Protocol):
+    """What a trace must be able to hear."""
+
+    def on_forward(self, node: Node, seconds: float) -> None:
+        """`node` was just computed, in so many seconds."""
+
+    def on_backward(
+        self, node: Node, cotangent: Any, gradients: tuple[Any, ...], seconds: float
+    ) -> None:
+        """`cotangent` arrived at `node`, whose vjp sent `gradients` to its inputs."""
+
+
+class Mode(NamedTuple):
+    """The modes that hold in a thread."""
+
+    recording: bool = True  # do results remember what they were computed from?
+    scope: str = ""  # dotted name of the module that is running
+    scopes: Mapping[Any, str] = {}  # of all modules inside the outermost one that is running
+    watchers: tuple[Watcher, ...] = ()
+
+
+_MODE: ContextVar[Mode] = ContextVar("tinygrad_cnn_mode", default=Mode())
+current_mode = _MODE.get
+
+
+@contextlib.contextmanager
+def mode(**changes: Any) -> Iterator[Mode]:
+    """Change some fields of the current mode, for the length of a `with` block."""
+    token = _MODE.set(_MODE.get()._replace(**changes))
+    try:
+        yield _MODE.get()
+    finally:
+        _MODE.reset(token)
+
+
+@contextlib.contextmanager
+def no_grad() -> Iterator[None]:
+    """Compute without recording: results need no gradient. Also a decorator.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> w = tg.Tensor([1.0, 2.0], requires_grad=True)
+        >>> with tg.no_grad():
+        ...     y = w * 2
+        >>> y.requires_grad
+        False
+    """
+    with mode(recording=False):
+        yield
+
+
+@contextlib.contextmanager
+def scope(name: str) -> Iterator[None]:
+    """Nodes made inside carry `name`, dotted onto the scope around it.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> with tg.scope("stem"):
+        ...     y = tg.Tensor([1.0], requires_grad=True) * 2
+        >>> y.node.scope
+        'stem'
+    """
+    outer = _MODE.get().scope
+    with mode(scope=f"{outer}.{name}" if outer else name):
+        yield

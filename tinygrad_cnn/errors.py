@@ -1,0 +1,29 @@
+"""The errors that this package raises: each says what was wrong and what would fit.
+
+All derive from `TinygradError`, and each also from the built-in exception that a Python reader
+expects, so both `except tg.errors.TinygradError` and `except ValueError` work.
+"""
+
+
+class TinygradError(Exception):
+    """Base of every error raised on purpose by this package."""
+
+
+class ShapeError(TinygradError, ValueError):
+    """Sizes, ranks or axes that do not fit together."""
+
+
+class DtypeError(TinygradError, TypeError):
+    """A dtype, or a type of argument, that an op cannot take."""
+
+
+class OptionError(TinygradError, ValueError):
+    """An option (stride, padding, a model's name ...) with a value that means nothing here."""
+
+
+class GraphError(TinygradError, RuntimeError):
+    """A backward pass or a query that the recorded graph cannot answer."""
+
+
+class DataError(TinygradError, ValueError):
+    """A data file that is missing, damaged or of another kind."""

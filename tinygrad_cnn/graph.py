@@ -1,0 +1,243 @@
+"""What was computed: nodes, and graphs of them. No arithmetic happens here.
+
+A `Node` is one value and how it came about: the op, the input nodes, the options. Nodes point
+to their inputs only, so dropping a result frees everything that only it needed. A `Handle`
+(`Tensor`, `Scalar`) is what users hold; it owns nothing but its node. A `Graph` is the part of the
+recording that some results depend on.
+
+Every node carries a `serial`, drawn from one counter for all threads. Inputs are older than what
+is computed from them, so *sorting by serial is a topological order*, and a change to a value
+(`modified`, a serial too) that is younger than a node that used it is a stale use.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .errors import GraphError
+
+if TYPE_CHECKING:
+    import networkx
+
+    from .op import Op
+
+next_serial = itertools.count(1).__next__
+
+
+class Node:
+    """One value, and the op, inputs and options that it was computed from (none for a leaf).
+
+    Attributes:
+        op: the op that computed the value; None for a leaf.
+        inputs: a node per argument of the op, None where an optional input was left out; the
+            tuple is empty for a leaf, and for a result computed without recording.
+        value: the array (a tuple of arrays for an op with several outputs), or a Scalar's float.
+        options: the op's static arguments, by name.
+        scope: dotted name of the module that computed it, e.g. ``features.0.conv1``.
+        role: ``"op"``, or, for a leaf, ``"input"``, ``"parameter"`` or ``"constant"``.
+        name: the user's name for it, or None.
+        grad: the gradient kept here, or None as long as no backward pass reached it.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "freed",
+        "grad",
+        "inputs",
+        "keeps_grad",
+        "modified",
+        "name",
+        "needs_grad",
+        "op",
+        "options",
+        "role",
+        "scope",
+        "serial",
+        "source",
+        "value",
+    )
+
+    def __init__(
+        self,
+        value: Any,
+        op: Op | None = None,
+        inputs: tuple[Node | None, ...] = (),
+        options: dict[str, Any] | None = None,
+        needs_grad: bool = False,
+        scope: str = "",
+        role: str = "op",
+        name: str | None = None,
+        keeps_grad: bool = False,
+    ) -> None:
+        self.value = value
+        self.op = op
+        self.inputs = inputs
+        self.options = options
+        self.needs_grad = needs_grad
+        self.scope = scope
+        self.role = role
+        self.name = name
+        self.keeps_grad = keeps_grad
+        self.grad: Any = None
+        self.serial = next_serial()
+        self.modified = 0
+        self.freed = False
+        self.source: tuple[str, int] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return getattr(self.value, "shape", ())
+
+    @property
+    def dtype(self) -> str:
+        return str(getattr(self.value, "dtype", type(self.value).__name__))
+
+    def replace_value(self, value: Any) -> None:
+        """Set another value; a backward pass through an earlier use will then refuse."""
+        self.value = value
+        self.modified = next_serial()
+
+    def describe(self) -> str:
+        """The words by which errors and pictures name this node."""
+        what = self.op.name if self.op else self.role
+        called = f" {self.name!r}" if self.name else ""
+        where = f" in {self.scope}" if self.scope else ""
+        return f"{what}{called} of shape {self.shape}{where}"
+
+    def __repr__(self) -> str:
+        return f"<Node {self.describe()}>"
+
+
+class Handle:
+    """What users hold of a node. `Tensor` and `Scalar` are the two kinds (the two grains)."""
+
+    __slots__ = ("node",)
+    node: Node
+    grain: type[Handle]  # Tensor or Scalar: what ops that take this give back
+    is_single: bool  # one Python float, instead of an array?
+
+    @classmethod
+    def of(cls, node: Node) -> Any:
+        """A handle of this class on a node that exists already."""
+        handle = object.__new__(cls)
+        handle.node = node
+        return handle
+
+
+class Edge(NamedTuple):
+    """`producer` is argument number `argument` of `consumer` (ids within the graph)."""
+
+    producer: int
+    consumer: int
+    argument: int
+
+
+def ancestors(roots: Iterable[Node], *, needing_grad: bool = False) -> list[Node]:
+    """The roots and all that they were computed from, inputs first.
+
+    Iterative, so that a chain of a million ops works. With `needing_grad`, only nodes through
+    which a gradient flows.
+    """
+    found: set[Node] = set()
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        if node in found or (needing_grad and not node.needs_grad):
+            continue
+        found.add(node)
+        if node.freed:
+            raise GraphError(
+                f"the graph behind {node.describe()} was freed by an earlier "
+                "backward(free_graph=True); run the forward pass again, or leave free_graph out"
+            )
+        stack.extend([parent for parent in node.inputs if parent is not None])
+    return sorted(found, key=lambda node: node.serial)
+
+
+class Graph:
+    """The recorded computation behind some results.
+
+    Attributes:
+        nodes: all nodes, each after its inputs; a node's position is its id.
+        outputs: the nodes that the graph was asked for.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> x = tg.Scalar(3.0, name="x")
+        >>> graph = tg.Graph.of(x * x + 1)
+        >>> [node.op.name for node in graph.nodes if node.op]
+        ['multiply', 'add']
+        >>> [tuple(edge) for edge in graph.edges][:2]  # x * x has two edges
+        [(0, 1, 0), (0, 1, 1)]
+    """
+
+    def __init__(self, nodes: Iterable[Node], outputs: Iterable[Node]) -> None:
+        self.nodes = tuple(nodes)
+        self.outputs = tuple(outputs)
+        self._ids = {node: i for i, node in enumerate(self.nodes)}
+
+    @classmethod
+    def of(cls, *results: Handle | Node) -> Graph:
+        """The graph behind one or more Tensors, Scalars or nodes."""
+        outputs = [r.node if isinstance(r, Handle) else r for r in results]
+        for output in outputs:
+            if not isinstance(output, Node):
+                raise GraphError(
+                    f"Graph.of: a Tensor, Scalar or Node is needed, got {type(output).__name__}"
+                )
+        return cls(ancestors(outputs), outputs)
+
+    def id(self, node: Node | Handle) -> int:
+        """A node's id: its place in the order of creation within this graph, from 0."""
+        try:
+            return self._ids[node.node if isinstance(node, Handle) else node]
+        except KeyError:
+            raise GraphError(f"{node!r} is not in this graph") from None
+
+    @property
+    def edges(self) -> list[Edge]:
+        """All edges, by consumer and argument; `x * x` has two."""
+        return list(self._edges())
+
+    def _edges(self) -> Iterator[Edge]:
+        for consumer, node in enumerate(self.nodes):
+            for argument, parent in enumerate(node.inputs):
+                if parent is not None and parent in self._ids:
+                    yield Edge(self._ids[parent], consumer, argument)
+
+    def to_networkx(self) -> networkx.MultiDiGraph[int]:
+        """A `networkx.MultiDiGraph` for analysis with that library.
+
+        Nodes are ids, with attributes op (None for a leaf), role, name, shape, dtype, scope; an
+        edge's key is the argument index.
+
+        Example:
+            >>> import tinygrad_cnn as tg
+            >>> x = tg.Scalar(3.0)
+            >>> tg.Graph.of(x * x).to_networkx().number_of_edges(0, 1)
+            2
+        """
+        import networkx
+
+        graph: networkx.MultiDiGraph[int] = networkx.MultiDiGraph()
+        for i, node in enumerate(self.nodes):
+            graph.add_node(
+                i,
+                op=node.op.name if node.op else None,
+                role=node.role,
+                name=node.name,
+                shape=node.shape,
+                dtype=node.dtype,
+                scope=node.scope,
+            )
+        for edge in self._edges():
+            graph.add_edge(edge.producer, edge.consumer, key=edge.argument)
+        return graph
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __repr__(self) -> str:
+        return f"<Graph of {len(self.nodes)} nodes, {len(self.edges)} edges>"

@@ -1,0 +1,26 @@
+"""The course's networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..errors import OptionError
+from ..nn import Module
+from .lenet import LeNet
+from .resnet import ResNet, resnet8
+
+MODELS: dict[str, Callable[[], Module]] = {"lenet": LeNet, "resnet8": resnet8}
+
+
+def build(name: str) -> Module:
+    """The model of that name, as the command line builds it.
+
+    Raises:
+        OptionError: no such model; lists those there are.
+    """
+    if name not in MODELS:
+        raise OptionError(f"unknown model {name!r}; there are {', '.join(MODELS)}")
+    return MODELS[name]()
+
+
+__all__ = ["MODELS", "LeNet", "ResNet", "build", "resnet8"]

@@ -1,0 +1,70 @@
+"""Modules made of modules: Sequential, and the residual block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..errors import DtypeError
+from ..ops.residual import residual_add
+from ..tensor import Tensor
+from .module import Module
+
+
+class Sequential(Module):
+    """Modules that run one after another, named "0", "1", … or by keyword.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> model = tg.nn.Sequential(tg.nn.Linear(4, 8), tg.nn.ReLU(), tg.nn.Linear(8, 2))
+        >>> model(tg.Tensor([[1.0, 2.0, 3.0, 4.0]])).shape
+        (1, 2)
+        >>> [name for name, _ in model.named_parameters()]
+        ['0.weight', '0.bias', '2.weight', '2.bias']
+    """
+
+    def __init__(self, *modules: Module, **named: Module) -> None:
+        super().__init__()
+        for name, module in [*((str(i), m) for i, m in enumerate(modules)), *named.items()]:
+            if not isinstance(module, Module):
+                raise DtypeError(
+                    f"Sequential: {name} must be a Module, got {type(module).__name__}"
+                )
+            setattr(self, name, module)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for module in self:
+            x = module(x)
+        return x
+
+    def __iter__(self) -> Iterator[Module]:
+        return (module for _, module in self.children())
+
+    def __len__(self) -> int:
+        return len(list(self.children()))
+
+    def __getitem__(self, index: int) -> Module:
+        return list(self)[index]
+
+
+class Residual(Module):
+    """A residual block: y = activation(shortcut(x) + branch(x)) (He et al. 2015).
+
+    Args:
+        branch: F, the layers that are stepped over.
+        shortcut: how x gets to the addition; the identity if None, or, where the branch changes
+            the shape, a projection such as a 1×1 convolution.
+        activation: applied after the addition; none if None.
+    """
+
+    def __init__(
+        self, branch: Module, shortcut: Module | None = None, activation: Module | None = None
+    ) -> None:
+        super().__init__()
+        self.branch = branch
+        self.shortcut = shortcut
+        self.activation = activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        skip = x if self.shortcut is None else self.shortcut(x)
+        y = residual_add(skip, self.branch(x))
+        return y if self.activation is None else self.activation(y)

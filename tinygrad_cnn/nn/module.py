@@ -1,0 +1,219 @@
+"""`Module`: parameters, buffers and submodules under dotted names; `Parameter`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from ..context import current_mode, mode
+from ..errors import DtypeError, OptionError, ShapeError
+from ..tensor import Tensor
+
+
+class Parameter(Tensor):
+    """A Tensor that a Module learns. It asks for a gradient, and pictures fold it into its op."""
+
+    __slots__ = ()
+    role = "parameter"
+
+    def __init__(self, data: Any, dtype: Any = None, name: str | None = None) -> None:
+        super().__init__(data, dtype=dtype, requires_grad=True, name=name)
+
+
+class Module:
+    """Base of all layers and models: define ``forward``, and assign parameters as attributes.
+
+    Attributes that are Parameters, Modules, or registered buffers are found by name, in the order
+    of assignment, under the names that PyTorch would give them.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> class Scale(tg.nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.factor = tg.nn.Parameter([2.0])
+        ...     def forward(self, x):
+        ...         return x * self.factor
+        >>> layer = Scale()
+        >>> layer(tg.Tensor([1.0, 2.0])).numpy()
+        array([2., 4.], dtype=float32)
+        >>> dict(layer.named_parameters())
+        {'factor': Tensor([2.], name='factor', requires_grad=True)}
+    """
+
+    training: bool
+
+    def __init__(self) -> None:
+        self.training = True
+        self._buffers: dict[str, None] = {}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Parameter | Module) and "_buffers" not in self.__dict__:
+            raise OptionError(
+                f"{type(self).__name__}: call super().__init__() before assigning {name!r}"
+            )
+        if isinstance(value, Parameter) and value.name is None:
+            value.name = name
+        object.__setattr__(self, name, value)
+
+    def register_buffer(self, name: str, value: Tensor) -> None:
+        """State that is saved but not learned, such as running statistics."""
+        value.node.role = "buffer"
+        value.name = value.name or name
+        self._buffers[name] = None
+        setattr(self, name, value)
+
+    # --- running -------------------------------------------------------------------------------
+
+    def forward(self, *args: Any, **options: Any) -> Any:
+        """What the module computes; called through ``module(x)``."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        """Run `forward`; the nodes that it records carry this module's dotted name."""
+        now = current_mode()
+        if self in now.scopes:
+            with mode(scope=now.scopes[self]):
+                return self.forward(*args, **options)
+        prefix = f"{now.scope}." if now.scope else ""  # the outermost module names those inside
+        scopes = {module: prefix + name for name, module in self.named_modules() if name}
+        with mode(scopes=scopes):
+            return self.forward(*args, **options)
+
+    # --- finding -------------------------------------------------------------------------------
+
+    def children(self) -> Iterator[tuple[str, Module]]:
+        """The direct submodules, by name."""
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                yield name, value
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """This module (named ``prefix``) and all inside it, depth first."""
+        yield prefix, self
+        for name, child in self.children():
+            yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Every Parameter once, with its dotted name."""
+        seen: set[Parameter] = set()
+        for prefix, module in self.named_modules():
+            for name, value in vars(module).items():
+                if isinstance(value, Parameter) and value not in seen:
+                    seen.add(value)
+                    yield f"{prefix}.{name}" if prefix else name, value
+
+    def parameters(self) -> Iterator[Parameter]:
+        """Every Parameter once."""
+        for _, parameter in self.named_parameters():
+            yield parameter
+
+    def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
+        """Every buffer, with its dotted name."""
+        for prefix, module in self.named_modules():
+            for name in module._buffers:
+                yield f"{prefix}.{name}" if prefix else name, getattr(module, name)
+
+    def buffers(self) -> Iterator[Tensor]:
+        """Every buffer."""
+        for _, buffer in self.named_buffers():
+            yield buffer
+
+    # --- state ---------------------------------------------------------------------------------
+
+    def train(self, mode: bool = True) -> Self:
+        """Training mode (dropout drops, batch norm uses the batch), for all modules inside."""
+        for _, module in self.named_modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Evaluation mode, for all modules inside."""
+        return self.train(False)
+
+    def apply(self, function: Callable[[Module], Any]) -> Self:
+        """Call a function on each module inside, and on this one last."""
+        for _, module in reversed(list(self.named_modules())):
+            function(module)
+        return self
+
+    def astype(self, dtype: Any) -> Self:
+        """Cast all parameters and buffers, in place."""
+        for _, tensor in [*self.named_parameters(), *self.named_buffers()]:
+            tensor.node.replace_value(tensor.data.astype(dtype))
+            tensor.grad = None
+        return self
+
+    def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Copies of all parameters and buffers, by dotted name; names and shapes as PyTorch's."""
+        found = [*self.named_parameters(), *self.named_buffers()]
+        return {name: tensor.data.copy() for name, tensor in found}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Set all parameters and buffers; nothing is set if anything does not fit.
+
+        Raises:
+            ShapeError: lists what is missing, unexpected, or of another shape.
+        """
+        own = dict([*self.named_parameters(), *self.named_buffers()])
+        problems = [f"missing: {name}" for name in own if name not in state]
+        problems += [f"unexpected: {name}" for name in state if name not in own]
+        problems += [
+            f"{name}: shape {np.shape(value)}, the model has {own[name].shape}"
+            for name, value in state.items()
+            if name in own and np.shape(value) != own[name].shape
+        ]
+        if problems:
+            raise ShapeError(
+                f"load_state_dict: this state is not {type(self).__name__}'s: "
+                + "; ".join(problems)
+            )
+        for name, tensor in own.items():
+            tensor.data = np.asarray(state[name])
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    def count_parameters(self) -> int:
+        """How many numbers this module learns."""
+        return sum(parameter.size for parameter in self.parameters())
+
+    # --- showing -------------------------------------------------------------------------------
+
+    def describe(self) -> str:
+        """The options that the module's line in `repr` shows."""
+        return ""
+
+    def __repr__(self) -> str:
+        inside = [
+            f"  ({name}): " + repr(child).replace("\n", "\n  ") for name, child in self.children()
+        ]
+        head = f"{type(self).__name__}({self.describe()}"
+        return "\n".join([head, *inside, ")"]) if inside else head + ")"
+
+
+def check_positive(layer: str, **sizes: Any) -> None:
+    """Refuse layer sizes that are not positive ints.
+
+    Raises:
+        OptionError: names the layer and the size.
+    """
+    for name, size in sizes.items():
+        if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
+            raise OptionError(f"{layer}: {name} must be an int ≥ 1, got {size!r}")
+
+
+def need_tensor(layer: str, x: Any) -> None:
+    """Refuse an input that is no Tensor, saying how to make it one.
+
+    Raises:
+        DtypeError: names the layer and the type.
+    """
+    if not isinstance(x, Tensor):
+        raise DtypeError(
+            f"{layer}: the input must be a Tensor, got {type(x).__name__}: use tg.Tensor(x)"
+        )

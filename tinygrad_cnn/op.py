@@ -1,0 +1,410 @@
+"""The one way to declare an op, for the built-in ones and for yours.
+
+    @op
+    def swish(x):                     # forward: plain arrays in, a plain array out
+        return x / (1 + np.exp(-x))
+
+    @swish.vjp
+    def _(g, y, x):                   # g: gradient at the output y; returns the gradient at x
+        s = sigmoid(x)
+        return g * (s + y * (1 - s))
+
+The forward's positional parameters are its inputs, its keyword-only ones are static options:
+
+- ``def f(x, w, b=None, *, stride=1)``: `b` may be left out; its vjp is then not asked for.
+- ``def f(*arrays, axis=0)``: a sequence input; called as ``f([a, b, c], axis)``.
+- Several outputs: return a tuple. The vjp then gets tuples `g` and `y`; an output that no
+  gradient reached has None in `g`.
+
+The vjp is one function for all inputs, which returns a tuple (None: no gradient), or one function
+per input, ``f.vjp(vjp_x, vjp_w, None)``, each called only if its input needs a gradient. It gets
+the cotangent, the output, the inputs, and the options by keyword.
+
+An op called on plain arrays computes a plain array; on Tensors or Scalars it also records a node.
+Backward calls the vjp with plain arrays, at NumPy speed; with Tensors when gradients themselves
+are to be recorded. A vjp written with ops therefore has all higher derivatives.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .context import current_mode
+from .errors import DtypeError, GraphError, OptionError, ShapeError, TinygradError
+from .graph import Handle, Node
+
+Shape = tuple[int, ...]
+_PLAIN = (np.ndarray, np.generic, float, int)
+
+
+class Cost(NamedTuple):
+    """What one call costs, from shapes alone."""
+
+    multiply_adds: int
+    bytes: int
+
+
+def constant(x: Any) -> Any:
+    """The plain value of a vjp's argument, for what is locally constant: a mask, an index."""
+    return x.node.value if isinstance(x, Handle) else x
+
+
+class Op:
+    """A differentiable function: its forward, vjp, definition and cost. Make one with `op`."""
+
+    def __init__(
+        self,
+        name: str,
+        forward: Callable[..., Any],
+        *,
+        elementwise: bool = False,
+        single: Callable[..., float] | None = None,
+        symbol: str | None = None,
+    ) -> None:
+        self.name = name
+        self.forward = forward
+        self.elementwise = elementwise
+        self.symbol = symbol or name
+        self._single = single or forward
+        self._vjps: tuple[Callable[..., Any] | None, ...] = ()
+        self._check: Callable[..., Mapping[str, Any]] | None = None
+        self._definition: Callable[..., Any] | None = None
+        self._multiply_adds: Callable[..., int] | None = None
+        self._read_signature(forward)
+        self.__name__ = name
+        self.__doc__ = forward.__doc__
+        self.__module__ = getattr(forward, "__module__", None) or __name__
+        self.__wrapped__ = forward
+
+    def _read_signature(self, forward: Callable[..., Any]) -> None:
+        self.inputs: tuple[str, ...] = ()
+        self.optional = 0  # how many inputs, from the last, may be left out
+        self.variadic = False
+        self.options: tuple[str, ...] = ()
+        self.defaults: dict[str, Any] = {}
+        if isinstance(forward, np.ufunc):
+            self.inputs = ("x",) if forward.nin == 1 else ("a", "b")
+            return
+        for name, parameter in inspect.signature(forward).parameters.items():
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                self.variadic = True
+            elif parameter.kind is parameter.KEYWORD_ONLY:
+                self.options += (name,)
+                if parameter.default is not parameter.empty:
+                    self.defaults[name] = parameter.default
+            else:
+                self.inputs += (name,)
+                self.optional += parameter.default is not parameter.empty
+
+    # --- declaring -------------------------------------------------------------------------
+
+    def vjp(self, *functions: Callable[..., Any] | None) -> Op:
+        """Declare the vector-Jacobian product: one function for all inputs, or one for each.
+
+        Raises:
+            OptionError: the number of functions fits neither one nor the number of inputs.
+        """
+        if not self.variadic and len(functions) not in {1, len(self.inputs)}:
+            raise OptionError(
+                f"{self.name}.vjp: expected 1 function (for all inputs) or {len(self.inputs)} "
+                f"(one each for {', '.join(self.inputs)}), got {len(functions)}"
+            )
+        self._vjps = functions
+        return self
+
+    def check(self, function: Callable[..., Mapping[str, Any]]) -> Op:
+        """Declare what to refuse: called as the forward is; returns the options, canonical."""
+        self._check = function
+        return self
+
+    def definition(self, function: Callable[..., Any]) -> Op:
+        """Declare the textbook formula of one output element.
+
+        Called as ``definition(at, *inputs, **options)``: `at` is the index of the element, an
+        input is indexed like an array and yields Scalars. Only their arithmetic may be used.
+        """
+        self._definition = function
+        return self
+
+    def multiply_adds(self, function: Callable[..., int]) -> Op:
+        """Declare the cost: called as ``function(output_shape, *input_shapes, **options)``."""
+        self._multiply_adds = function
+        return self
+
+    # --- calling ---------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        if len(args) != len(self.inputs) or options or self.options:
+            args, options = self._bind(args, options)
+        grain = None
+        needs_grad = False
+        values = []
+        for arg in args:
+            if isinstance(arg, Handle):
+                node = arg.node
+                needs_grad = needs_grad or node.needs_grad
+                values.append(node.value)
+                if grain is None:
+                    grain = arg.grain
+                elif grain is not arg.grain:
+                    raise self._mixed_grains()
+            else:
+                values.append(arg)
+        if self._check is not None:
+            options = dict(self._check(*values, **options))
+        if grain is None:
+            return self._compute(self.forward, values, options)
+        mode = current_mode()
+        if mode.watchers:
+            return self._watched(grain, args, values, options, needs_grad)
+        value = self._compute(self._single if grain.is_single else self.forward, values, options)
+        return self._record(grain, args, value, options, needs_grad and mode.recording, mode.scope)
+
+    def _bind(
+        self, args: tuple[Any, ...], given: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Sort a call's arguments into inputs and options, as a Python function would."""
+        if self.variadic:
+            if not args or not isinstance(args[0], list | tuple) or not args[0]:
+                raise DtypeError(f"{self.name}: the first argument is a list of arrays, not empty")
+            args, extra = tuple(args[0]), args[1:]
+        else:
+            count = len(self.inputs)
+            args, extra = args[:count], args[count:]
+            if len(args) < count:
+                args += tuple(given.pop(name, None) for name in self.inputs[len(args) :])
+            required = args[: count - self.optional]
+            if None in [a if a is None else 0 for a in required]:
+                missing = [n for n, a in zip(self.inputs, required, strict=False) if a is None]
+                raise DtypeError(f"{self.name}: input {', '.join(missing)} is missing")
+        if len(extra) > len(self.options):
+            raise OptionError(
+                f"{self.name}: {len(extra) - len(self.options)} arguments too many; it takes "
+                f"{', '.join(self.inputs + self.options)}"
+            )
+        options = {**self.defaults, **dict(zip(self.options, extra, strict=False)), **given}
+        if len(options) != len(self.options) or given.keys() - set(self.options):
+            unknown = [name for name in given if name not in self.options]
+            lacking = [name for name in self.options if name not in options]
+            problem = f"unknown option {unknown[0]!r}" if unknown else f"{lacking[0]} is missing"
+            takes = ", ".join(self.inputs + self.options)
+            raise OptionError(f"{self.name}: {problem}; it takes {takes}")
+        return args, options
+
+    def _compute(
+        self, forward: Callable[..., Any], values: list[Any], options: dict[str, Any]
+    ) -> Any:
+        try:
+            return forward(*values, **options)
+        except TinygradError:
+            raise
+        except Exception as error:
+            raise self._explain(error, values) from error
+
+    def _explain(self, error: Exception, values: list[Any]) -> Exception:
+        shapes = [np.shape(v) for v in values if v is not None]
+        if self.elementwise:
+            try:
+                np.broadcast_shapes(*shapes)
+            except ValueError:
+                listed = " and ".join(map(str, shapes))
+                return ShapeError(
+                    f"{self.name}: shapes {listed} do not broadcast: aligned from the right, "
+                    "two sizes must be equal, or one of them 1"
+                )
+            kinds = " and ".join(getattr(v, "dtype", type(v)).__str__() for v in values)
+            return DtypeError(f"{self.name}: cannot compute with {kinds} ({error})")
+        error.add_note(f"in op {self.name!r} on inputs of shapes {shapes}")
+        return error
+
+    def _record(
+        self,
+        grain: Any,
+        args: tuple[Any, ...],
+        value: Any,
+        options: dict[str, Any],
+        recorded: bool,
+        scope: str,
+    ) -> Any:
+        """Wrap a value in a handle on a node that, if recorded, knows its inputs."""
+        if type(value) is tuple:
+            return self._record_several(grain, args, value, options, recorded, scope)
+        if not isinstance(value, _PLAIN):
+            raise DtypeError(
+                f"{self.name}: the forward must return an array, got {type(value).__name__}"
+            )
+        if grain.is_single and type(value) is not float:
+            value = float(value)
+        if not recorded:
+            return grain.of(Node(value, self, (), options, scope=scope))
+        node = Node(
+            value, self, self._input_nodes(args), options, True, scope, keeps_grad=grain.is_single
+        )
+        return grain.of(node)
+
+    def _record_several(
+        self,
+        grain: Any,
+        args: tuple[Any, ...],
+        values: tuple[Any, ...],
+        options: dict[str, Any],
+        recorded: bool,
+        scope: str,
+    ) -> tuple[Any, ...]:
+        inputs = self._input_nodes(args) if recorded else ()
+        whole = Node(values, self, inputs, options, recorded, scope)
+        return tuple(
+            grain.of(
+                Node(value, OUTPUT, (whole,) if recorded else (), {"index": i}, recorded, scope)
+            )
+            for i, value in enumerate(values)
+        )
+
+    @staticmethod
+    def _input_nodes(args: tuple[Any, ...]) -> tuple[Node | None, ...]:
+        return tuple(
+            [
+                a.node if isinstance(a, Handle) else None if a is None else Node(a, role="constant")
+                for a in args
+            ]
+        )
+
+    def _watched(
+        self,
+        grain: Any,
+        args: tuple[Any, ...],
+        values: list[Any],
+        options: dict[str, Any],
+        needs_grad: bool,
+    ) -> Any:
+        """As `__call__`, recording in any case, and timed; the watchers hear of it."""
+        mode = current_mode()
+        started = time.perf_counter()
+        value = self._compute(self._single if grain.is_single else self.forward, values, options)
+        seconds = time.perf_counter() - started
+        result = self._record(grain, args, value, options, True, mode.scope)
+        handles = result if isinstance(result, tuple) else (result,)
+        nodes = [handle.node for handle in handles]
+        if isinstance(result, tuple):
+            nodes.insert(0, nodes[0].inputs[0])
+        for i, node in enumerate(nodes):
+            node.needs_grad = needs_grad and mode.recording
+            for watcher in mode.watchers:
+                watcher.on_forward(node, seconds if i == 0 else 0.0)
+        return result
+
+    # --- asking ----------------------------------------------------------------------------
+
+    def pull(
+        self, g: Any, y: Any, args: list[Any], options: dict[str, Any], needed: list[bool]
+    ) -> tuple[Any, ...]:
+        """The gradients at the inputs: the vjp's answer, one entry an input."""
+        vjps = self._vjps
+        if not vjps:
+            raise GraphError(
+                f"{self.name} has no vjp: declare one with @{self.name}.vjp, or detach its inputs"
+            )
+        if len(vjps) > 1:
+            return tuple(
+                [
+                    f(g, y, *args, **options) if f is not None and wanted else None
+                    for f, wanted in zip(vjps, needed, strict=True)
+                ]
+            )
+        answer = vjps[0](g, y, *args, **options)  # type: ignore[misc]
+        if len(args) == 1 and not isinstance(answer, tuple):
+            return (answer,)
+        if not isinstance(answer, tuple) or len(answer) != len(args):
+            got = len(answer) if isinstance(answer, tuple) else type(answer).__name__
+            raise ShapeError(
+                f"vjp of {self.name}: expected a tuple of {len(args)} gradients, one for each "
+                f"input, got {got}"
+            )
+        return answer
+
+    def define(self, at: tuple[int, ...], inputs: list[Any], options: dict[str, Any]) -> Any:
+        """The definition's value at one output index, from inputs that yield Scalars.
+
+        Raises:
+            GraphError: the op has no definition.
+        """
+        if self._definition is not None:
+            return self._definition(at, *inputs, **options)
+        if self.elementwise:
+            return self(*[x[broadcast_index(at, x.shape)] for x in inputs])
+        raise GraphError(f"{self.name} has no definition: declare one with @{self.name}.definition")
+
+    def cost(self, node: Node) -> Cost:
+        """Multiply-adds, and bytes read and written, of the call that made `node`."""
+        outputs = node.value if isinstance(node.value, tuple) else (node.value,)
+        inputs = [None if p is None else p.shape for p in node.inputs]
+        moved = sum(np.asarray(v).nbytes for v in outputs)
+        moved += sum(np.asarray(p.value).nbytes for p in node.inputs if p is not None)
+        if self._multiply_adds is not None:
+            work = self._multiply_adds(np.shape(outputs[0]), *inputs, **(node.options or {}))
+        else:
+            work = math.prod(np.shape(outputs[0])) if self.elementwise else 0
+        return Cost(int(work), moved)
+
+    def _mixed_grains(self) -> DtypeError:
+        return DtypeError(
+            f"{self.name}: a Scalar and a Tensor do not mix; use Tensor(scalar.data), or index "
+            "the Tensor with zoom"
+        )
+
+    def __repr__(self) -> str:
+        return f"<Op {self.name}({', '.join(self.inputs + self.options)})>"
+
+
+def op(
+    name: str | Callable[..., Any] | None = None,
+    forward: Callable[..., Any] | None = None,
+    *vjps: Callable[..., Any] | None,
+    elementwise: bool = False,
+    single: Callable[..., float] | None = None,
+    symbol: str | None = None,
+) -> Any:
+    """Declare an op: as a decorator of its forward, or in one line.
+
+    Args:
+        name: the op's name; as a decorator, the function's own.
+        forward: plain arrays (and keyword-only options) in, a plain array out.
+        vjps: the gradient, as for `Op.vjp`.
+        elementwise: every output element depends on one element of each input, broadcast.
+        single: the forward on Python floats, for Scalars, where that is quicker.
+        symbol: how pictures of scalar graphs show it, e.g. ``"+"``.
+
+    Returns:
+        An `Op`, called like the forward.
+
+    Example:
+        >>> import numpy as np, tinygrad_cnn as tg
+        >>> cube = tg.op("cube", lambda x: x**3, lambda g, y, x: g * 3 * x**2)
+        >>> x = tg.Tensor([2.0], requires_grad=True)
+        >>> cube(x).sum().backward()
+        >>> x.grad.numpy()
+        array([12.], dtype=float32)
+    """
+    given = {"elementwise": elementwise, "single": single, "symbol": symbol}
+    if callable(name):
+        return Op(name.__name__, name, **given)  # type: ignore[arg-type]
+    if forward is None:
+        return lambda function: Op(name or function.__name__, function, **given)  # type: ignore[arg-type]
+    declared = Op(name or forward.__name__, forward, **given)  # type: ignore[arg-type]
+    return declared.vjp(*vjps) if vjps else declared
+
+
+OUTPUT = Op("output", lambda values, *, index: values[index])
+"""Picks one output of an op that has several. Backward treats it apart: see there."""
+
+
+def broadcast_index(at: tuple[int, ...], shape: Shape) -> tuple[int, ...]:
+    """Where output index `at` reads an input of `shape`: aligned from the right, 0 in axes of 1."""
+    tail = at[len(at) - len(shape) :] if shape else ()
+    return tuple(0 if size == 1 else i for i, size in zip(tail, shape, strict=True))

@@ -1,0 +1,116 @@
+"""Ops that work on each element by itself, broadcasting as NumPy does.
+
+The vjps are one line each: the cotangent times the derivative. `single` is the same function on
+one Python float, which Scalars use.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..op import Op, constant, op
+
+
+def _one(fast: Callable[..., float], forward: Callable[..., Any]) -> Callable[..., float]:
+    """A function of Python floats that follows IEEE (inf, nan) where Python would raise."""
+
+    def single(*numbers: float) -> float:
+        try:
+            return fast(*numbers)
+        except (ArithmeticError, ValueError):
+            return float(forward(*map(np.float64, numbers)))
+
+    return single
+
+
+def _elementwise(
+    forward: Callable[..., Any],
+    fast: Callable[..., float],
+    *vjps: Callable[..., Any] | None,
+    symbol: str | None = None,
+) -> Op:
+    name = forward.__name__.strip("_")
+    declared: Op = op(
+        name, forward, *vjps, elementwise=True, single=_one(fast, forward), symbol=symbol
+    )
+    return declared
+
+
+# --- arithmetic ------------------------------------------------------------------------------
+
+add = _elementwise(np.add, operator.add, lambda g, y, a, b: g, lambda g, y, a, b: g, symbol="+")
+subtract = _elementwise(
+    np.subtract, operator.sub, lambda g, y, a, b: g, lambda g, y, a, b: -g, symbol="−"
+)
+multiply = _elementwise(
+    np.multiply, operator.mul, lambda g, y, a, b: g * b, lambda g, y, a, b: g * a, symbol="×"
+)
+divide = _elementwise(
+    np.divide, operator.truediv, lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b, symbol="÷"
+)
+negative = _elementwise(np.negative, operator.neg, lambda g, y, x: -g, symbol="−")
+absolute = _elementwise(np.absolute, abs, lambda g, y, x: g * np.sign(constant(x)), symbol="|·|")
+
+
+def _power_vjp_base(g: Any, y: Any, a: Any, b: Any) -> Any:
+    if isinstance(b, int | float):
+        return g * (b * a ** (b - 1)) if b else g * 0.0
+    zero = constant(b) == 0  # 0 · a⁻¹ is 0, also at a = 0
+    return g * where(zero, 0.0, b * a ** where(zero, 1.0, b - 1.0))
+
+
+def _power_vjp_exponent(g: Any, y: Any, a: Any, b: Any) -> Any:
+    zero = (constant(a) == 0) & (constant(b) >= 0)  # 0ᵇ does not move with b
+    return g * y * log(where(zero, 1.0, a))
+
+
+power = _elementwise(np.power, math.pow, _power_vjp_base, _power_vjp_exponent, symbol="**")
+
+
+def _where(condition: Any, a: Any, b: Any) -> Any:
+    """`a` where the condition holds, else `b`. No gradient flows to the condition."""
+    return np.where(condition, a, b)
+
+
+where: Op = _elementwise(
+    _where,
+    lambda condition, a, b: a if condition else b,
+    None,
+    lambda g, y, condition, a, b: where(constant(condition), g, 0.0),
+    lambda g, y, condition, a, b: where(constant(condition), 0.0, g),
+)
+
+# --- functions of one number -----------------------------------------------------------------
+
+
+def _relu(x: Any) -> Any:
+    """The larger of x and 0; the gradient at 0 is 0."""
+    return np.maximum(x, 0)
+
+
+def _sigmoid(x: Any) -> Any:
+    """1 / (1 + e⁻ˣ), computed without overflow."""
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, e) / (1 + e)
+
+
+def _sigmoid_of_one(x: float) -> float:
+    e = math.exp(-abs(x))
+    return (1.0 if x >= 0 else e) / (1.0 + e)
+
+
+exp = _elementwise(np.exp, math.exp, lambda g, y, x: g * y)
+log: Op = _elementwise(np.log, math.log, lambda g, y, x: g / x)
+sqrt = _elementwise(np.sqrt, math.sqrt, lambda g, y, x: g / (2 * y))
+sin: Op = _elementwise(np.sin, math.sin, lambda g, y, x: g * cos(x))
+cos: Op = _elementwise(np.cos, math.cos, lambda g, y, x: -g * sin(x))
+tanh = _elementwise(np.tanh, math.tanh, lambda g, y, x: g * (1 - y * y))
+sigmoid = _elementwise(_sigmoid, _sigmoid_of_one, lambda g, y, x: g * (y * (1 - y)))
+relu = _elementwise(
+    _relu, lambda x: x if x > 0 or x != x else 0.0, lambda g, y, x: g * (constant(x) > 0)
+)

@@ -1,0 +1,88 @@
+"""The matrix product, in every combination of ranks that NumPy's ``@`` has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..op import Shape, broadcast_index, op
+
+
+@op(symbol="@")
+def matmul(a: Any, b: Any) -> Any:
+    """``a @ b``: (…, n, k) @ (…, k, m) → (…, n, m); the leading axes broadcast.
+
+    Raises:
+        ShapeError: the inner sizes differ, or an input has no axes.
+    """
+    return np.matmul(a, b)
+
+
+@matmul.check
+def _(a: Any, b: Any) -> dict[str, Any]:
+    shape_a, shape_b = np.shape(a), np.shape(b)
+    if not shape_a or not shape_b:
+        raise ShapeError(f"matmul: {shape_a} @ {shape_b}: inputs need an axis; use * for numbers")
+    inner = shape_b[-2] if len(shape_b) > 1 else shape_b[0]
+    if shape_a[-1] != inner:
+        raise ShapeError(
+            f"matmul: {shape_a} @ {shape_b}: the first has {shape_a[-1]} columns, "
+            f"the second {inner} rows"
+        )
+    try:
+        np.broadcast_shapes(shape_a[:-2], shape_b[:-2])
+    except ValueError:
+        raise ShapeError(
+            f"matmul: {shape_a} @ {shape_b}: leading axes {shape_a[:-2]} and {shape_b[:-2]} "
+            "do not broadcast"
+        ) from None
+    return {}
+
+
+def _matrix_transpose(x: Any) -> Any:
+    return x.transpose((*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+
+
+def _vjp_a(g: Any, y: Any, a: Any, b: Any) -> Any:
+    if b.ndim == 1:
+        return g.reshape((*g.shape, 1)) * b
+    if a.ndim == 1:
+        return matmul(b, g.reshape((*g.shape, 1))).reshape((*b.shape[:-2], -1))
+    return matmul(g, _matrix_transpose(b))
+
+
+def _vjp_b(g: Any, y: Any, a: Any, b: Any) -> Any:
+    if a.ndim == 1:
+        column = a.reshape((-1, 1))
+        return column * g if b.ndim == 1 else column * g.reshape((*g.shape[:-1], 1, g.shape[-1]))
+    if b.ndim == 1:
+        return (a * g.reshape((*g.shape, 1))).sum(axis=tuple(range(a.ndim - 1)))
+    return matmul(_matrix_transpose(a), g)
+
+
+matmul.vjp(_vjp_a, _vjp_b)
+
+
+@matmul.definition
+def _(at: Shape, a: Any, b: Any) -> Any:
+    batch, ends = at, []
+    for x in (b, a):  # the last index of `at` is b's column, the one before it a's row
+        if len(x.shape) > 1:
+            batch, end = batch[:-1], batch[-1:]
+            ends.append(end)
+        else:
+            ends.append(())
+    column, row = ends
+    lead_a = broadcast_index(batch, a.shape[:-2])
+    lead_b = broadcast_index(batch, b.shape[:-2])
+    total = 0.0
+    for k in range(a.shape[-1]):
+        total = total + a[(*lead_a, *row, k)] * b[(*lead_b, k, *column)]
+    return total
+
+
+@matmul.multiply_adds
+def _(out: Shape, a: Shape, b: Shape) -> int:
+    return int(np.prod(out, dtype=int)) * a[-1]

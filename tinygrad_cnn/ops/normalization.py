@@ -1,0 +1,248 @@
+"""Batch normalisation (Ioffe & Szegedy 2015).
+
+In training each channel is normalised by the mean and variance over the batch and all positions,
+m·p·q elements for m images of p × q; in evaluation by given statistics.
+
+    x̂ = (x − μ) / √(σ² + ε),     y = γ x̂ + β
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+
+from ..errors import DtypeError, OptionError, ShapeError
+from ..op import Shape, constant, op
+
+
+def _channels(v: Any, ndim: int) -> Any:
+    """(C,) as (1, C, 1, …), to go with an input of `ndim` axes."""
+    return v.reshape((1, -1, *(1,) * (ndim - 2)))
+
+
+def _others(x: Any) -> tuple[int, ...]:
+    return (0, *range(2, x.ndim))
+
+
+def _check(name: str, x: Any, eps: float, **per_channel: Any) -> dict[str, Any]:
+    shape = np.shape(x)
+    if len(shape) < 2:
+        raise ShapeError(f"{name}: input must be (N, C) or (N, C, …), got {shape}")
+    dtype = np.asarray(x).dtype
+    if dtype.kind != "f":
+        raise DtypeError(f"{name}: a floating input is needed, got {dtype}")
+    for which, v in per_channel.items():
+        if v is None:
+            continue
+        if np.shape(v) != (shape[1],):
+            raise ShapeError(
+                f"{name}: {which} must have shape ({shape[1]},), one for each channel of input "
+                f"{shape}, got {np.shape(v)}"
+            )
+        if np.asarray(v).dtype != dtype:
+            raise DtypeError(
+                f"{name}: input is {dtype}, {which} {np.asarray(v).dtype}; cast with .astype"
+            )
+    if not eps >= 0:
+        raise OptionError(f"{name}: eps must not be negative, got {eps}")
+    return {"eps": float(eps)}
+
+
+@op
+def batch_norm_train(x: Any, weight: Any = None, bias: Any = None, *, eps: float = 1e-5) -> Any:
+    """Normalise each channel by the batch's own statistics.
+
+    Args:
+        x: (N, C) or (N, C, …).
+        weight, bias: γ and β, (C,) each, or None.
+        eps: added to the variance.
+
+    Returns:
+        (y, mean, variance): y like x; the statistics (C,) each, the variance biased (÷ m·p·q).
+    """
+    axes = _others(x)
+    mean = x.mean(axis=axes)
+    y = x - _channels(mean, x.ndim)
+    count = x.size // x.shape[1]
+    var = np.einsum("nci,nci->c", *[y.reshape(*y.shape[:2], -1)] * 2) / count
+    scale = 1 / np.sqrt(var + eps)
+    y *= _channels(scale if weight is None else scale * weight, x.ndim)
+    if bias is not None:
+        y += _channels(bias, x.ndim)
+    return y, mean, var.astype(x.dtype, copy=False)
+
+
+@batch_norm_train.check
+def _(x: Any, weight: Any, bias: Any, *, eps: float) -> dict[str, Any]:
+    options = _check("batch_norm", x, eps, weight=weight, bias=bias)
+    shape = np.shape(x)
+    if math.prod(shape) // max(shape[1], 1) < 2:
+        raise ShapeError(
+            f"batch_norm: training needs more than one value per channel, got input {shape}; "
+            "use a larger batch, or eval mode"
+        )
+    return options
+
+
+@batch_norm_train.vjp
+def _(g: Any, y: Any, x: Any, weight: Any, bias: Any, *, eps: float) -> tuple[Any, ...]:
+    g_y, g_mean, g_var = g
+    _, mean, var = y
+    axes, m = _others(x), x.size // x.shape[1]
+    centred = x - _channels(mean, x.ndim)
+    gx = g_weight = g_bias = None
+    if g_y is not None:
+        # μ and σ² depend on every x: two more terms beside the direct one
+        rstd = (var + eps) ** -0.5
+        g_bias = g_y.sum(axis=axes)
+        g_weight = (g_y * centred).sum(axis=axes) * rstd
+        scale = rstd if weight is None else rstd * weight
+        gx = _channels(scale, x.ndim) * (
+            g_y - _channels(g_bias / m, x.ndim) - centred * _channels(g_weight * rstd / m, x.ndim)
+        )
+    if g_mean is not None:
+        part = _channels(g_mean / m, x.ndim)
+        gx = part + 0 * x if gx is None else gx + part
+    if g_var is not None:
+        part = centred * _channels(g_var * (2 / m), x.ndim)
+        gx = part if gx is None else gx + part
+    return gx, None if weight is None else g_weight, None if bias is None else g_bias
+
+
+@batch_norm_train.definition
+def _(at: Shape, x: Any, weight: Any, bias: Any, *, eps: float) -> Any:
+    c = at[1]
+    n, _, *sizes = x.shape
+    places = [(i, c, *p) for i in range(n) for p in itertools.product(*map(range, sizes))]
+    total = 0.0
+    for place in places:
+        total = total + x[place]
+    mean = total / len(places)
+    squares = 0.0
+    for place in places:
+        squares = squares + (x[place] - mean) ** 2
+    y = (x[at] - mean) / (squares / len(places) + eps) ** 0.5
+    y = y if weight is None else y * weight[(c,)]
+    return y if bias is None else y + bias[(c,)]
+
+
+@batch_norm_train.multiply_adds
+def _(out: Shape, x: Shape, weight: Any, bias: Any, **o: Any) -> int:
+    return 4 * math.prod(x)
+
+
+@op
+def batch_norm_eval(
+    x: Any, mean: Any, var: Any, weight: Any = None, bias: Any = None, *, eps: float = 1e-5
+) -> Any:
+    """Normalise each channel by given statistics; the same map for every example.
+
+    Args:
+        x: (N, C) or (N, C, …).
+        mean, var: the statistics, (C,) each.
+        weight, bias: γ and β, (C,) each, or None.
+        eps: added to the variance.
+    """
+    scale = 1 / np.sqrt(var + eps)
+    scale = scale if weight is None else scale * weight
+    shift = -mean * scale if bias is None else bias - mean * scale
+    y = x * _channels(scale.astype(x.dtype, copy=False), x.ndim)
+    y += _channels(shift.astype(x.dtype, copy=False), x.ndim)
+    return y
+
+
+@batch_norm_eval.check
+def _(x: Any, mean: Any, var: Any, weight: Any, bias: Any, *, eps: float) -> dict[str, Any]:
+    return _check(
+        "batch_norm", x, eps, running_mean=mean, running_var=var, weight=weight, bias=bias
+    )
+
+
+@batch_norm_eval.vjp
+def _(
+    g: Any, y: Any, x: Any, mean: Any, var: Any, weight: Any, bias: Any, *, eps: float
+) -> tuple[Any, ...]:
+    axes = _others(x)
+    rstd = (var + eps) ** -0.5
+    scale = rstd if weight is None else rstd * weight
+    g_sum = g.sum(axis=axes)
+    g_hat = (g * (x - _channels(mean, x.ndim))).sum(axis=axes) * rstd  # Σ g·x̂
+    return (
+        g * _channels(scale, x.ndim),
+        -g_sum * scale,
+        -0.5 * g_hat * scale * rstd,
+        None if weight is None else g_hat,
+        None if bias is None else g_sum,
+    )
+
+
+@batch_norm_eval.definition
+def _(at: Shape, x: Any, mean: Any, var: Any, weight: Any, bias: Any, *, eps: float) -> Any:
+    c = (at[1],)
+    y = (x[at] - mean[c]) / (var[c] + eps) ** 0.5
+    y = y if weight is None else y * weight[c]
+    return y if bias is None else y + bias[c]
+
+
+@batch_norm_eval.multiply_adds
+def _(out: Shape, x: Shape, *others: Any, **o: Any) -> int:
+    return math.prod(x)
+
+
+def batch_norm(
+    x: Any,
+    running_mean: Any = None,
+    running_var: Any = None,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+    decay: float | None = None,
+) -> Any:
+    """Batch normalisation as a layer applies it, with its running statistics.
+
+    In training the batch's own statistics normalise, and the running ones, if given, are updated
+    in place: running ← (1−momentum)·running + momentum·batch. The course writes this as
+    running ← decay·running + (1−decay)·batch; give `decay` instead of `momentum` for that.
+    The running variance takes the unbiased estimate, as PyTorch's does. Otherwise the running
+    statistics normalise.
+
+    Args:
+        x: (N, C) or (N, C, …).
+        running_mean, running_var: Tensors or arrays (C,).
+        weight, bias: γ and β, (C,) each, or None.
+        training: which statistics to use.
+
+    Returns:
+        y, like x.
+
+    Raises:
+        OptionError: evaluation without running statistics, or momentum out of 0 … 1.
+    """
+    if not training:
+        if running_mean is None or running_var is None:
+            raise OptionError("batch_norm: evaluation needs running_mean and running_var")
+        return batch_norm_eval(x, running_mean, running_var, weight, bias, eps=eps)
+    if decay is not None:
+        momentum = 1 - decay
+    if not 0 <= momentum <= 1:
+        raise OptionError(f"batch_norm: momentum must be in 0 … 1, got {momentum}")
+    y, mean, var = batch_norm_train(x, weight, bias, eps=eps)
+    count = x.size // x.shape[1]
+    _update(running_mean, constant(mean), momentum)
+    _update(running_var, constant(var) * (count / (count - 1)), momentum)
+    return y
+
+
+def _update(running: Any, batch: Any, momentum: float) -> None:
+    if running is None:
+        return
+    mixed = (1 - momentum) * constant(running) + momentum * batch
+    if isinstance(running, np.ndarray):
+        running[...] = mixed
+    else:
+        running.data = mixed

@@ -1,0 +1,123 @@
+"""The table that gives Tensor and Scalar their operators and methods."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..context import current_mode
+from ..graph import Handle
+from ..op import constant
+from ..scalar import Scalar
+from ..tensor import Tensor
+from . import elementwise as e
+from . import loss, matmul, reduce, shape
+
+_ARITHMETIC = {
+    "add": e.add,
+    "sub": e.subtract,
+    "mul": e.multiply,
+    "truediv": e.divide,
+    "pow": e.power,
+}
+_METHODS: dict[str, Callable[..., Any]] = {
+    "__neg__": e.negative,
+    "__abs__": e.absolute,
+    "abs": e.absolute,
+    **{f.name: f for f in (e.exp, e.log, e.sqrt, e.sin, e.cos, e.tanh, e.sigmoid, e.relu)},
+}
+_TENSOR_METHODS: dict[str, Callable[..., Any]] = {
+    "__getitem__": shape.getitem,
+    "__matmul__": matmul.matmul,
+    "sum": reduce.sum,
+    "mean": reduce.mean,
+    "max": reduce.max,
+    "astype": shape.astype,
+    "softmax": loss.softmax,
+    "log_softmax": loss.log_softmax,
+}
+
+
+def _method(op: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: Any, *args: Any, **options: Any) -> Any:
+        return op(self, *args, **options)
+
+    method.__doc__ = op.__doc__
+    return method
+
+
+def _reflected(op: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: Any, other: Any) -> Any:
+        return op(other, self)
+
+    return method
+
+
+def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    def method(self: Any, other: Any) -> Any:
+        return compare(self.node.value, constant(other))
+
+    method.__doc__ = "Element by element; a plain array (a bool for Scalars), with no gradient."
+    return method
+
+
+def _reshape(self: Tensor, *sizes: Any) -> Any:
+    """The same elements in another shape: ``x.reshape(2, -1)`` or ``x.reshape((2, -1))``."""
+    return shape.reshape(self, sizes[0] if len(sizes) == 1 else sizes)
+
+
+def _transpose(self: Tensor, *axes: Any) -> Any:
+    """Axes in another order, ``x.transpose(1, 0)`` or ``x.transpose((1, 0))``; else reversed."""
+    if not axes:
+        return shape.transpose(self)
+    return shape.transpose(self, axes[0] if isinstance(axes[0], tuple | list) else axes)
+
+
+def _install(grain: type[Handle], methods: dict[str, Callable[..., Any]]) -> None:
+    for name, op in methods.items():
+        setattr(grain, name, _method(op))
+
+
+def _set_item(self: Tensor, index: Any, value: Any) -> None:
+    raise TypeError(
+        "a Tensor's elements cannot be assigned, since its graph may need them: build a new one, "
+        "e.g. with where(), or set all of .data"
+    )
+
+
+def _in_place(name: str, compute: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """``t -= …``: a new Tensor while recording; a new value of the same one under no_grad()."""
+
+    def method(self: Tensor, other: Any) -> Any:
+        if current_mode().recording:
+            return compute(self, other)
+        self._replace(compute(self.node.value, np.asarray(constant(other))), name)
+        return self
+
+    return method
+
+
+for _grain in (Tensor, Scalar):
+    _install(_grain, _METHODS)
+    for _name, _op in _ARITHMETIC.items():
+        setattr(_grain, f"__{_name}__", _method(_op))
+        setattr(_grain, f"__r{_name}__", _reflected(_op))
+    for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
+        setattr(_grain, f"__{_name}__", _comparison(getattr(operator, _name)))
+
+_install(Tensor, _TENSOR_METHODS)
+for _name, _function in {
+    "__rmatmul__": _reflected(matmul.matmul),
+    "__setitem__": _set_item,
+    "reshape": _reshape,
+    "transpose": _transpose,
+    "T": property(_transpose),
+    **{
+        f"__i{name}__": _in_place(f"__i{name}__", getattr(operator, name))
+        for name in ("add", "sub", "mul", "truediv")
+    },
+}.items():
+    setattr(Tensor, _name, _function)

@@ -1,0 +1,252 @@
+"""Ops that move elements about without changing them: reshape, transpose, indexing, joining."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+
+from ..errors import DtypeError, ShapeError
+from ..graph import Handle
+from ..op import Shape, op
+
+
+@op
+def reshape(x: Any, *, shape: int | Shape) -> Any:
+    """The same elements, row-major, in another shape; one size may be -1."""
+    return np.reshape(x, shape)
+
+
+@reshape.check
+def _(x: Any, *, shape: int | Shape) -> dict[str, Any]:
+    wanted = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
+    known = math.prod(s for s in wanted if s != -1)
+    size = np.size(x)
+    if wanted.count(-1) == 1 and known and size % known == 0:
+        wanted = tuple(size // known if s == -1 else s for s in wanted)
+    if min(wanted, default=0) < 0 or math.prod(wanted) != size:
+        raise ShapeError(
+            f"reshape: {np.shape(x)} has {size} elements, which do not fit shape {tuple(wanted)}"
+        )
+    return {"shape": wanted}
+
+
+@reshape.vjp
+def _(g: Any, y: Any, x: Any, *, shape: Shape) -> Any:
+    return g.reshape(x.shape)
+
+
+@reshape.definition
+def _(at: Shape, x: Any, *, shape: Shape) -> Any:
+    position = 0
+    for i, size in zip(at, shape, strict=True):
+        position = position * size + i
+    index = []
+    for size in reversed(x.shape):
+        position, i = divmod(position, size)
+        index.append(i)
+    return x[tuple(reversed(index))]
+
+
+@op
+def transpose(x: Any, *, axes: tuple[int, ...] | None = None) -> Any:
+    """Axes in another order; reversed if none is given."""
+    return np.transpose(x, axes)
+
+
+@transpose.check
+def _(x: Any, *, axes: tuple[int, ...] | None) -> dict[str, Any]:
+    ndim = np.ndim(x)
+    if axes is None:
+        return {"axes": tuple(reversed(range(ndim)))}
+    axes = tuple(axes)
+    if sorted(a + ndim if a < 0 else a for a in axes) != list(range(ndim)):
+        raise ShapeError(
+            f"transpose: axes {axes} are no permutation of the {ndim} axes of {np.shape(x)}"
+        )
+    return {"axes": tuple(a % ndim for a in axes)}
+
+
+@transpose.vjp
+def _(g: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
+    return g.transpose(_inverse(axes))
+
+
+def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted(range(len(axes)), key=axes.__getitem__))
+
+
+@transpose.definition
+def _(at: Shape, x: Any, *, axes: tuple[int, ...]) -> Any:
+    return x[tuple(at[i] for i in _inverse(axes))]
+
+
+@op
+def broadcast_to(x: Any, *, shape: Shape) -> Any:
+    """Repeat along new axes and axes of size 1, as NumPy broadcasts."""
+    return np.broadcast_to(x, shape)
+
+
+@broadcast_to.check
+def _(x: Any, *, shape: Shape) -> dict[str, Any]:
+    wanted = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
+    try:
+        fits = np.broadcast_shapes(np.shape(x), wanted) == wanted
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ShapeError(f"broadcast_to: shape {np.shape(x)} does not broadcast to {wanted}")
+    return {"shape": wanted}
+
+
+@broadcast_to.vjp
+def _(g: Any, y: Any, x: Any, *, shape: Shape) -> Any:
+    return g  # the walk sums over what was broadcast
+
+
+@broadcast_to.definition
+def _(at: Shape, x: Any, *, shape: Shape) -> Any:
+    tail = at[len(at) - len(x.shape) :]
+    return x[tuple(0 if size == 1 else i for i, size in zip(tail, x.shape, strict=True))]
+
+
+@op
+def astype(x: Any, *, dtype: Any) -> Any:
+    """The same numbers in another floating dtype."""
+    return np.asarray(x).astype(dtype)
+
+
+@astype.check
+def _(x: Any, *, dtype: Any) -> dict[str, Any]:
+    return {"dtype": np.dtype(dtype)}
+
+
+@astype.vjp
+def _(g: Any, y: Any, x: Any, *, dtype: Any) -> Any:
+    return g  # the walk gives it the input's dtype
+
+
+@astype.definition
+def _(at: Shape, x: Any, *, dtype: Any) -> Any:
+    return x[at]
+
+
+# --- indexing --------------------------------------------------------------------------------
+
+
+@op
+def getitem(x: Any, *, index: Any) -> Any:
+    """``x[index]``, with every form of index that NumPy has; repeated indices add up backward."""
+    return np.asarray(x)[index]
+
+
+@getitem.check
+def _(x: Any, *, index: Any) -> dict[str, Any]:
+    index = _plain_index(index)
+    try:
+        np.empty(np.shape(x), bool)[index]
+    except IndexError as error:
+        raise ShapeError(f"getitem: {error}; the input has shape {np.shape(x)}") from error
+    return {"index": index}
+
+
+def _plain_index(index: Any) -> Any:
+    if isinstance(index, tuple):
+        return tuple(map(_plain_index, index))
+    if isinstance(index, Handle):
+        index = index.node.value
+    if isinstance(index, list):
+        index = np.asarray(index, dtype=None if index else np.intp)
+    if isinstance(index, np.ndarray) and index.dtype.kind not in "biu":
+        raise DtypeError(f"getitem: an index must hold integers or booleans, got {index.dtype}")
+    return index
+
+
+@getitem.vjp
+def _(g: Any, y: Any, x: Any, *, index: Any) -> Any:
+    return scatter_add(g, index, x.shape)
+
+
+@getitem.definition
+def _(at: Shape, x: Any, *, index: Any) -> Any:
+    return x[_source_positions(x.shape, index)[at]]
+
+
+def _source_positions(shape: Shape, index: Any) -> dict[Shape, Shape]:
+    """For each index of ``x[index]``, the index of x that it reads."""
+    places = list(itertools.product(*map(range, shape)))
+    picked = np.arange(len(places)).reshape(shape)[index]
+    return {at: places[int(p)] for at, p in np.ndenumerate(picked)}
+
+
+@op
+def scatter_add(g: Any, *, index: Any, shape: Shape) -> Any:
+    """Zeros of `shape` with g added at `index`: the vjp of getitem, and its adjoint."""
+    out = np.zeros(shape, np.asarray(g).dtype)
+    parts = index if isinstance(index, tuple) else (index,)
+    if any(isinstance(part, np.ndarray) for part in parts):
+        np.add.at(out, index, g)  # the same place may be named twice
+    else:
+        out[index] = g
+    return out
+
+
+@scatter_add.vjp
+def _(g: Any, y: Any, x: Any, *, index: Any, shape: Shape) -> Any:
+    return getitem(g, index)
+
+
+@scatter_add.definition
+def _(at: Shape, x: Any, *, index: Any, shape: Shape) -> Any:
+    total = 0.0
+    for place, read in _source_positions(shape, index).items():
+        if read == at:
+            total = total + x[place]
+    return total
+
+
+# --- joining ---------------------------------------------------------------------------------
+
+
+@op
+def concatenate(*arrays: Any, axis: int = 0) -> Any:
+    """Join a list of arrays along an axis: ``concatenate([a, b], axis=1)``."""
+    return np.concatenate(arrays, axis=axis)
+
+
+@concatenate.check
+def _(*arrays: Any, axis: int) -> dict[str, Any]:
+    shapes = [np.shape(a) for a in arrays]
+    ndim = len(shapes[0])
+    if ndim == 0 or not -ndim <= axis < ndim:
+        raise ShapeError(f"concatenate: axis {axis} is out of range for shapes {shapes}")
+    axis %= ndim
+    for shape in shapes:
+        if len(shape) != ndim or shape[:axis] + shape[axis + 1 :] != (
+            shapes[0][:axis] + shapes[0][axis + 1 :]
+        ):
+            raise ShapeError(
+                f"concatenate: shapes {shapes[0]} and {shape} differ in more than axis {axis}"
+            )
+    return {"axis": axis}
+
+
+@concatenate.vjp
+def _(g: Any, y: Any, *arrays: Any, axis: int) -> tuple[Any, ...]:
+    ends = list(itertools.accumulate(np.shape(a)[axis] for a in arrays))
+    lead = (slice(None),) * axis
+    return tuple(
+        g[(*lead, slice(end - np.shape(a)[axis], end))] for a, end in zip(arrays, ends, strict=True)
+    )
+
+
+@concatenate.definition
+def _(at: Shape, *arrays: Any, axis: int) -> Any:
+    i = at[axis]
+    for a in arrays:
+        if i < a.shape[axis]:
+            return a[(*at[:axis], i, *at[axis + 1 :])]
+        i -= a.shape[axis]
+    raise AssertionError("an output index lies in one of the inputs")
