@@ -9,7 +9,7 @@
 The pictures are in the package `viz`.
 """
 
-from . import data, errors, models, nn, optim
+from . import data, errors, models, nn, optim, train
 from .backward import backward, grad
 from .context import no_grad, scope
 from .defaults import manual_seed, set_default_dtype
@@ -130,6 +130,7 @@ __all__ = [
     "sum",
     "tanh",
     "trace",
+    "train",
     "transpose",
     "where",
     "zoom",

@@ -14,7 +14,7 @@ import numpy as np
 
 from .context import current_mode, mode
 from .errors import DtypeError, GraphError, ShapeError
-from .graph import Handle, Node, ancestors
+from .graph import FREED, Handle, Node, ancestors
 from .op import OUTPUT
 
 
@@ -119,13 +119,13 @@ def walk(
             if g is None:
                 continue
             if wanted is None:
-                if not node.inputs or node.keeps_grad or watchers:
+                if not node.inputs or node.keeps_grad or type(g) is float or watchers:
                     _keep(node, g)
             elif node in wanted:
                 found[node] = g
             if not node.inputs:
                 continue
-            started = time.perf_counter()
+            started = time.perf_counter() if watchers else 0.0
             gradients = pull(node, g, grain, leading)
             for watcher in watchers:
                 watcher.on_backward(node, g, gradients, time.perf_counter() - started)
@@ -138,7 +138,7 @@ def walk(
                     before = arrived.get(parent)
                     arrived[parent] = gradient if before is None else before + gradient
             if free_graph:
-                node.inputs, node.freed = (), True
+                node.inputs = FREED
     return found
 
 
@@ -149,27 +149,28 @@ def pull(
 
     An input that needs no gradient, or is not among the `leading` ones, gets None.
     """
-    if node.op is OUTPUT:
+    op = node.op
+    if op is OUTPUT:
         return (g,)
-    assert node.op is not None
-    for used in (*node.inputs, node):
-        if used is not None and used.modified > node.serial:
-            raise GraphError(
-                f"backward: {node.describe()} used {used.describe()}, whose value was changed "
-                "afterwards; run the forward pass again before backward"
-            )
-    y: Any = node.value
-    args: list[Any] = [None if p is None else p.value for p in node.inputs]
+    assert op is not None
+    args: list[Any] = []
+    needed: list[bool] = []
+    for parent in node.inputs:
+        if parent is None:
+            args.append(None)
+            needed.append(False)
+            continue
+        if parent.modified > node.serial:
+            raise _stale(node, parent)
+        flows = parent.needs_grad
+        args.append(parent.value if grain is None or not flows else grain.of(parent))
+        needed.append(flows and (leading is None or parent in leading))
+    if node.modified > node.serial:
+        raise _stale(node, node)
+    y = node.value
     if grain is not None:
-        args = [
-            grain.of(p) if p is not None and p.needs_grad else value
-            for p, value in zip(node.inputs, args, strict=True)
-        ]
-        y = grain.of(node) if type(y) is not tuple else _recorded_outputs(node, grain)
-    needed = [
-        p is not None and p.needs_grad and (leading is None or p in leading) for p in node.inputs
-    ]
-    gradients = node.op.pull(g, y, args, node.options or {}, needed)
+        y = _recorded_outputs(node, grain) if type(y) is tuple else grain.of(node)
+    gradients = op.pull(g, y, args, node.options or {}, needed)
     return tuple(
         [
             _fit(gradient, parent.value, node, i, grain)
@@ -180,8 +181,22 @@ def pull(
     )
 
 
+def _stale(node: Node, used: Node) -> GraphError:
+    return GraphError(
+        f"backward: {node.describe()} used {used.describe()}, whose value was changed "
+        "afterwards; run the forward pass again before backward"
+    )
+
+
 def _fit(gradient: Any, value: Any, node: Node, i: int, grain: type[Handle] | None) -> Any:
     """Sum a gradient over the axes along which its input was broadcast; give it its dtype."""
+    if (
+        grain is None
+        and type(gradient) is np.ndarray
+        and gradient.shape == np.shape(value)
+        and gradient.dtype == value.dtype
+    ):
+        return gradient
     if type(value) is float:
         return gradient if grain is not None else float(gradient)
     if grain is not None and not isinstance(gradient, Handle):

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .op import Op
 
 next_serial = itertools.count(1).__next__
+FREED: tuple[None] = (None,)
+"""The inputs of a node whose recording `backward(free_graph=True)` threw away."""
 
 
 class Node:
@@ -43,7 +45,6 @@ class Node:
 
     __slots__ = (
         "__weakref__",
-        "freed",
         "grad",
         "inputs",
         "keeps_grad",
@@ -69,7 +70,6 @@ class Node:
         scope: str = "",
         role: str = "op",
         name: str | None = None,
-        keeps_grad: bool = False,
     ) -> None:
         self.value = value
         self.op = op
@@ -79,11 +79,10 @@ class Node:
         self.scope = scope
         self.role = role
         self.name = name
-        self.keeps_grad = keeps_grad
+        self.keeps_grad = False
         self.grad: Any = None
         self.serial = next_serial()
         self.modified = 0
-        self.freed = False
         self.source: tuple[str, int] | None = None
 
     @property
@@ -147,7 +146,7 @@ def ancestors(roots: Iterable[Node], *, needing_grad: bool = False) -> list[Node
         if node in found or (needing_grad and not node.needs_grad):
             continue
         found.add(node)
-        if node.freed:
+        if node.inputs is FREED:
             raise GraphError(
                 f"the graph behind {node.describe()} was freed by an earlier "
                 "backward(free_graph=True); run the forward pass again, or leave free_graph out"

@@ -144,27 +144,35 @@ class Op:
             args, options = self._bind(args, options)
         grain = None
         needs_grad = False
-        values = []
+        values, nodes = [], []
         for arg in args:
             if isinstance(arg, Handle):
-                node = arg.node
-                needs_grad = needs_grad or node.needs_grad
-                values.append(node.value)
+                arg_node = arg.node
+                nodes.append(arg_node)
+                values.append(arg_node.value)
+                needs_grad = needs_grad or arg_node.needs_grad
                 if grain is None:
                     grain = arg.grain
                 elif grain is not arg.grain:
                     raise self._mixed_grains()
             else:
+                nodes.append(arg)
                 values.append(arg)
         if self._check is not None:
             options = dict(self._check(*values, **options))
-        if grain is None:
-            return self._compute(self.forward, values, options)
+        forward = self._single if grain is not None and grain.is_single else self.forward
         mode = current_mode()
-        if mode.watchers:
-            return self._watched(grain, args, values, options, needs_grad)
-        value = self._compute(self._single if grain.is_single else self.forward, values, options)
-        return self._record(grain, args, value, options, needs_grad and mode.recording, mode.scope)
+        if grain is not None and mode.watchers:
+            return self._watched(forward, grain, nodes, values, options, needs_grad)
+        try:
+            value = forward(*values, **options)
+        except TinygradError:
+            raise
+        except Exception as error:
+            raise self._explain(error, values) from error
+        if grain is None:
+            return value
+        return self._record(grain, nodes, value, options, needs_grad and mode.recording)
 
     def _bind(
         self, args: tuple[Any, ...], given: dict[str, Any]
@@ -197,16 +205,6 @@ class Op:
             raise OptionError(f"{self.name}: {problem}; it takes {takes}")
         return args, options
 
-    def _compute(
-        self, forward: Callable[..., Any], values: list[Any], options: dict[str, Any]
-    ) -> Any:
-        try:
-            return forward(*values, **options)
-        except TinygradError:
-            raise
-        except Exception as error:
-            raise self._explain(error, values) from error
-
     def _explain(self, error: Exception, values: list[Any]) -> Exception:
         shapes = [np.shape(v) for v in values if v is not None]
         if self.elementwise:
@@ -224,76 +222,54 @@ class Op:
         return error
 
     def _record(
-        self,
-        grain: Any,
-        args: tuple[Any, ...],
-        value: Any,
-        options: dict[str, Any],
-        recorded: bool,
-        scope: str,
+        self, grain: Any, nodes: list[Any], value: Any, options: dict[str, Any], recorded: bool
     ) -> Any:
         """Wrap a value in a handle on a node that, if recorded, knows its inputs."""
-        if type(value) is tuple:
-            return self._record_several(grain, args, value, options, recorded, scope)
-        if not isinstance(value, _PLAIN):
+        scope = current_mode().scope
+        inputs: tuple[Node | None, ...] = ()
+        if recorded:
+            inputs = tuple(
+                [n if n is None or isinstance(n, Node) else Node(n, role="constant") for n in nodes]
+            )
+        if isinstance(value, _PLAIN):
+            if grain.is_single:
+                value = float(value)
+            return grain.of(Node(value, self, inputs, options, recorded, scope))
+        if type(value) is not tuple:
             raise DtypeError(
                 f"{self.name}: the forward must return an array, got {type(value).__name__}"
             )
-        if grain.is_single and type(value) is not float:
-            value = float(value)
-        if not recorded:
-            return grain.of(Node(value, self, (), options, scope=scope))
-        node = Node(
-            value, self, self._input_nodes(args), options, True, scope, keeps_grad=grain.is_single
-        )
-        return grain.of(node)
-
-    def _record_several(
-        self,
-        grain: Any,
-        args: tuple[Any, ...],
-        values: tuple[Any, ...],
-        options: dict[str, Any],
-        recorded: bool,
-        scope: str,
-    ) -> tuple[Any, ...]:
-        inputs = self._input_nodes(args) if recorded else ()
-        whole = Node(values, self, inputs, options, recorded, scope)
+        whole = Node(value, self, inputs, options, recorded, scope)
+        source = (whole,) if recorded else ()
         return tuple(
-            grain.of(
-                Node(value, OUTPUT, (whole,) if recorded else (), {"index": i}, recorded, scope)
-            )
-            for i, value in enumerate(values)
-        )
-
-    @staticmethod
-    def _input_nodes(args: tuple[Any, ...]) -> tuple[Node | None, ...]:
-        return tuple(
-            [
-                a.node if isinstance(a, Handle) else None if a is None else Node(a, role="constant")
-                for a in args
-            ]
+            grain.of(Node(part, OUTPUT, source, {"index": i}, recorded, scope))
+            for i, part in enumerate(value)
         )
 
     def _watched(
         self,
+        forward: Callable[..., Any],
         grain: Any,
-        args: tuple[Any, ...],
+        nodes: list[Any],
         values: list[Any],
         options: dict[str, Any],
         needs_grad: bool,
     ) -> Any:
-        """As `__call__`, recording in any case, and timed; the watchers hear of it."""
+        """The rest of `__call__`, recording in any case, and timed; the watchers hear of it."""
         mode = current_mode()
         started = time.perf_counter()
-        value = self._compute(self._single if grain.is_single else self.forward, values, options)
+        try:
+            value = forward(*values, **options)
+        except TinygradError:
+            raise
+        except Exception as error:
+            raise self._explain(error, values) from error
         seconds = time.perf_counter() - started
-        result = self._record(grain, args, value, options, True, mode.scope)
-        handles = result if isinstance(result, tuple) else (result,)
-        nodes = [handle.node for handle in handles]
+        result = self._record(grain, nodes, value, options, True)
+        made = [handle.node for handle in (result if isinstance(result, tuple) else (result,))]
         if isinstance(result, tuple):
-            nodes.insert(0, nodes[0].inputs[0])
-        for i, node in enumerate(nodes):
+            made.insert(0, made[0].inputs[0])
+        for i, node in enumerate(made):
             node.needs_grad = needs_grad and mode.recording
             for watcher in mode.watchers:
                 watcher.on_forward(node, seconds if i == 0 else 0.0)

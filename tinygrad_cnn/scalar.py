@@ -43,7 +43,7 @@ class Scalar(Handle):
             number = float(value)
         except (TypeError, ValueError) as error:
             raise DtypeError(f"Scalar: one number is needed, got {value!r}") from error
-        self.node = Node(number, needs_grad=True, role="input", name=name, keeps_grad=True)
+        self.node = Node(number, needs_grad=True, role="input", name=name)
 
     @property
     def data(self) -> float:

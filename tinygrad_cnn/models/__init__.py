@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..errors import OptionError
-from ..nn import Module
 from .lenet import LeNet
 from .resnet import ResNet, resnet8
 
-MODELS: dict[str, Callable[[], Module]] = {"lenet": LeNet, "resnet8": resnet8}
+MODELS: dict[str, Callable[[], LeNet | ResNet]] = {"lenet": LeNet, "resnet8": resnet8}
 
 
-def build(name: str) -> Module:
+def build(name: str) -> LeNet | ResNet:
     """The model of that name, as the command line builds it.
 
     Raises:
