@@ -1,0 +1,266 @@
+"""Convolution (cross-correlation) and its two gradients, as matrix products.
+
+    y[n, o, i] = Σ_{c, a} w[o, c, a] · x[n, c, i·stride + a·dilation − before]
+
+Write the cells that window i reads into column i of a matrix, and this is W · columns (im2col):
+
+    x  0 1 2 3 4      kernel 3 →  columns   0 1 2      y = W · columns
+                                            1 2 3      gW = gy · columnsᵀ
+                                            2 3 4      gx = Wᵀ · gy, each cell back to its place
+
+The columns of a whole batch fall out of the cache, those of one small sample make a poor matrix.
+So the batch goes through in chunks, and the samples of a chunk lie side by side in one long image,
+a `Strip`. One convolution of the strip convolves them all:
+
+    strip            0 a b c d 0 0 e f g h 0     two samples of width 4, padding 1
+    windows of 3     0 1 2 3 ✗ ✗ 0 1 2 3 ✗ ✗     each under its first cell
+
+(✗ straddles two samples, or the end: it is computed, and not used.)
+Then the cells that one tap reads in all windows are a single run of memory, quick to copy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from .windows import Pairs, Shape, arithmetic, output_size, output_sizes, span
+
+__all__ = ["convolve", "convolve_input_grad", "convolve_weight_grad", "output_size"]
+
+Array = np.ndarray[Any, Any]
+
+# Bytes of columns in a chunk. Matrix products read them best from the cache (a part of L2).
+# Scattering takes one small addition for each tap, and pays only for longer ones.
+GATHERED = 1 << 19
+SCATTERED = 1 << 21
+
+
+def convolve(
+    x: Array, w: Array, stride: Shape, padding: Pairs, dilation: Shape, groups: int
+) -> Array:
+    """x (N, C, *size) and w (O, C/groups, *kernel) → y (N, O, *out)."""
+    kernel = w.shape[2:]
+    if math.prod(kernel) == math.prod(stride) == 1 and not np.any(padding):
+        return _pointwise(x, w, groups)
+    strip = Strip(x.shape, kernel, stride, padding, dilation, groups, x.dtype, GATHERED)
+    matrix = w.reshape(groups, -1, strip.rows).astype(strip.dtype)
+    product, outputs = strip.outputs(len(w))
+    y = np.empty((len(x), len(w), *strip.out), x.dtype)
+    for chunk in strip.chunks():
+        strip.gather(x[chunk])
+        np.matmul(matrix, strip.columns, out=product)
+        y[chunk] = outputs[: len(y[chunk])]
+    return y
+
+
+def _pointwise(x: Array, w: Array, groups: int) -> Array:
+    """A 1×1 kernel: each sample is already its matrix of columns."""
+    batch, channels, *size = x.shape
+    c_in, c_out = channels // groups, len(w) // groups
+    dtype = arithmetic(x.dtype)
+    columns = x.reshape(batch, groups, c_in, math.prod(size)).astype(dtype, copy=False)
+    y = np.matmul(w.reshape(groups, c_out, c_in).astype(dtype, copy=False), columns)
+    return y.reshape(batch, len(w), *size).astype(x.dtype, copy=False)
+
+
+def convolve_weight_grad(
+    x: Array,
+    g: Array,
+    stride: Shape,
+    padding: Pairs,
+    dilation: Shape,
+    groups: int,
+    kernel_size: Shape,
+) -> Array:
+    """x (N, C, *size) and g (N, O, *out) → gw (O, C/groups, *kernel)."""
+    c_in, c_out = x.shape[1] // groups, g.shape[1] // groups
+    strip = Strip(x.shape, kernel_size, stride, padding, dilation, groups, x.dtype, GATHERED)
+    product, outputs = strip.outputs(g.shape[1])  # 0 at the windows that straddle samples
+    for spotless in (False, True):
+        gw = np.zeros((groups, strip.rows, c_out), strip.dtype)
+        for chunk in strip.chunks():
+            strip.gather(x[chunk])
+            if spotless:
+                strip.columns[..., ~strip.is_output()] = 0
+            _fill(outputs, g[chunk])
+            # (gy · columnsᵀ)ᵀ: with the long matrix on the left BLAS takes half the time.
+            gw += np.matmul(strip.columns, product.swapaxes(1, 2))
+        if np.isfinite(gw).all():
+            break  # else a straddling window may have read a NaN or ∞, and 0 · NaN is not 0
+    gw = gw.swapaxes(1, 2).reshape(groups * c_out, c_in, *kernel_size)
+    return gw.astype(x.dtype, copy=False)
+
+
+def convolve_input_grad(
+    g: Array,
+    w: Array,
+    stride: Shape,
+    padding: Pairs,
+    dilation: Shape,
+    groups: int,
+    input_size: Shape,
+) -> Array:
+    """g (N, O, *out) and w (O, C/groups, *kernel) → gx (N, C, *input_size).
+
+    Also the transposed convolution of g.
+    """
+    c_out, c_in, out = len(w), w.shape[1] * groups, g.shape[2:]
+    # Scattering a column costs about twice what gathering it does, but the flipped convolution
+    # gathers c_out channels for each input cell, not c_in for each output cell.
+    gathered, scattered = c_out * math.prod(input_size), 2 * c_in * math.prod(out)
+    flipped_padding = _flipped_padding(input_size, out, w.shape[2:], padding, dilation)
+    if set(stride) == {1} and gathered <= scattered and min(map(min, flipped_padding)) >= 0:
+        return convolve(g, _flipped(w, groups), stride, flipped_padding, dilation, groups)
+    return _scattered(g, w, stride, padding, dilation, groups, input_size)
+
+
+def _flipped(w: Array, groups: int) -> Array:
+    """w (O, C/groups, *kernel) → (C, O/groups, *kernel), each kernel turned about.
+
+    With stride 1, cell j is read by window j + before − a·dilation with tap a: gx is a convolution
+    of g with the taps in reverse.
+    """
+    c_out, c_in, kernel = len(w) // groups, w.shape[1], w.shape[2:]
+    swapped = w.reshape(groups, c_out, c_in, *kernel).swapaxes(1, 2)
+    spatial = tuple(range(3, swapped.ndim))
+    return np.flip(swapped, spatial).reshape(groups * c_in, c_out, *kernel)
+
+
+def _flipped_padding(
+    input_size: Shape, out: Shape, kernel: Shape, padding: Pairs, dilation: Shape
+) -> Pairs:
+    """So much padding around g that its convolution has input_size."""
+    reach = [span(k, e) - 1 for k, e in zip(kernel, dilation, strict=True)]
+    return tuple(
+        (r - before, n - m + before)
+        for n, m, r, (before, _) in zip(input_size, out, reach, padding, strict=True)
+    )
+
+
+def _scattered(
+    g: Array,
+    w: Array,
+    stride: Shape,
+    padding: Pairs,
+    dilation: Shape,
+    groups: int,
+    input_size: Shape,
+) -> Array:
+    """gx by columns (col2im): Wᵀ · gy, then each row added to the cells that it was read from."""
+    shape = (len(g), w.shape[1] * groups, *input_size)
+    strip = Strip(shape, w.shape[2:], stride, padding, dilation, groups, g.dtype, SCATTERED)
+    matrix = w.reshape(groups, -1, strip.rows).astype(strip.dtype).swapaxes(1, 2)
+    product, outputs = strip.outputs(len(w))  # 0 at the windows that straddle samples
+    gx = np.empty(shape, g.dtype)
+    for chunk in strip.chunks():
+        _fill(outputs, g[chunk])
+        np.matmul(matrix, product, out=strip.columns)
+        strip.scatter()
+        gx[chunk] = strip.samples[: len(gx[chunk])]
+    return gx
+
+
+class Strip:
+    """A chunk of n padded samples, side by side along the last axis, and all windows onto them.
+
+    Attributes:
+        samples: (n, C, *size), a view of the strip's cells; between the samples are zeros.
+        windows: (groups, C/groups, *kernel, *positions), another view: what each tap reads in
+            each window. In the last axis the windows of all n samples follow each other, `pitch`
+            for each sample.
+        columns: (groups, rows, windows), memory for a copy of `windows` as a matrix;
+            rows = C/groups · taps.
+        out: the spatial size of one sample's output.
+    """
+
+    def __init__(
+        self,
+        shape: Shape,
+        kernel: Shape,
+        stride: Shape,
+        padding: Pairs,
+        dilation: Shape,
+        groups: int,
+        dtype: np.dtype[Any],
+        column_bytes: int,
+    ) -> None:
+        self.batch, channels, *size = shape
+        c_in = channels // groups
+        self.groups, self.kernel = groups, kernel
+        self.dtype = arithmetic(dtype)
+        self.rows = c_in * math.prod(kernel)
+        self.out = output_sizes(tuple(size), kernel, stride, padding, dilation)
+
+        *lead, width = (m + sum(pair) for m, pair in zip(size, padding, strict=True))
+        self.pitch = math.ceil(width / stride[-1])
+        per_sample = groups * self.rows * math.prod(self.out[:-1]) * self.pitch
+        fit = column_bytes // (per_sample * self.dtype.itemsize)
+        self.n = max(1, min(fit, self.batch))
+        self.positions = (*self.out[:-1], self.n * self.pitch)
+
+        # The very last windows reach past the end: some spare cells for them to read.
+        strip_shape = (channels, *lead, self.n * self.pitch * stride[-1])
+        cells, spare = math.prod(strip_shape), span(kernel[-1], dilation[-1])
+        self.cells = np.zeros(cells + spare, self.dtype)
+        strip = self.cells[:cells].reshape(strip_shape)
+        plane, *steps = strip.strides  # in bytes
+
+        first = tuple(
+            slice(before, before + m) for m, (before, _) in zip(size, padding, strict=True)
+        )
+        sample = self.pitch * stride[-1] * steps[-1]
+        self.samples = as_strided(
+            strip[:, *first], (self.n, channels, *size), (sample, plane, *steps)
+        )
+        tap_steps = (e * step for e, step in zip(dilation, steps, strict=True))
+        window_steps = (s * step for s, step in zip(stride, steps, strict=True))
+        self.windows = as_strided(
+            strip,
+            (groups, c_in, *kernel, *self.positions),
+            (c_in * plane, plane, *tap_steps, *window_steps),
+        )
+        self._copy = np.empty(self.windows.shape, self.dtype)
+        self.columns = self._copy.reshape(groups, self.rows, -1)
+
+    def chunks(self) -> Iterator[slice]:
+        """The batch, n samples at a time."""
+        for start in range(0, self.batch, self.n):
+            yield slice(start, start + self.n)
+
+    def gather(self, x: Array) -> None:
+        """Up to n samples into `columns` (im2col)."""
+        _fill(self.samples, x)
+        np.copyto(self._copy, self.windows)
+
+    def scatter(self) -> None:
+        """`columns` added up in the cells of `samples` that they are read from (col2im)."""
+        self.cells[:] = 0
+        for tap in np.ndindex(self.kernel):
+            self.windows[:, :, *tap] += self._copy[:, :, *tap]
+
+    def outputs(self, channels: int) -> tuple[Array, Array]:
+        """Zeros, one for each window and channel, and two views of them: the matrix
+        (groups, channels/groups, windows), and the samples' outputs (n, channels, *out)."""
+        strip = np.zeros((channels, *self.positions), self.dtype)
+        sample = self.pitch * strip.itemsize
+        return (
+            strip.reshape(self.groups, channels // self.groups, -1),
+            as_strided(strip, (self.n, channels, *self.out), (sample, *strip.strides)),
+        )
+
+    def is_output(self) -> Array:
+        """(windows,): True where a window lies within one sample."""
+        product, outputs = self.outputs(self.groups)
+        outputs[...] = 1
+        return product[0, 0] == 1
+
+
+def _fill(chunk: Array, x: Array) -> None:
+    """Copy x into the first samples of a chunk, and zeros into the rest."""
+    chunk[: len(x)] = x
+    chunk[len(x) :] = 0

@@ -1,0 +1,53 @@
+"""Which cells a sliding window reads. Along one axis, window i reads with its tap a the cell
+
+    i · stride + a · dilation − before
+
+    n = 6, kernel 3, stride 2, padding (1, 0)        cell    −1  0  1  2  3  4  5
+                                                  window 0    a  a  a
+                                                  window 1          a  a  a
+                                                  window 2                a  a  a
+
+(Cell −1 is padding.) A window that would not fit is left out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+Shape = tuple[int, ...]
+Pairs = tuple[tuple[int, int], ...]
+
+
+def span(kernel: int, dilation: int) -> int:
+    """The length of a dilated window: kernel 3, dilation 2 spans 5 cells."""
+    return (kernel - 1) * dilation + 1
+
+
+def output_size(n: int, kernel: int, stride: int, padding: tuple[int, int], dilation: int) -> int:
+    """How many windows fit along one axis of n cells, padded by (before, after).
+
+    >>> output_size(224, 11, 4, (0, 0), 1)
+    54
+    """
+    return (n + sum(padding) - span(kernel, dilation)) // stride + 1
+
+
+def output_sizes(
+    size: Shape, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape
+) -> Shape:
+    """`output_size` along every axis."""
+    return tuple(map(output_size, size, kernel, stride, padding, dilation))
+
+
+def inside(n: int, windows: int, stride: int, offset: int) -> tuple[slice, slice]:
+    """Where window i reads cell i · stride + offset: the windows that find one of the n cells
+    there (and not padding), and those cells."""
+    first = max(0, -(offset // stride))  # ⌈−offset / stride⌉
+    stop = max(first, min(windows, (n - 1 - offset) // stride + 1))
+    cells = slice(first * stride + offset, max(0, (stop - 1) * stride + offset + 1), stride)
+    return slice(first, stop), cells
+
+
+def arithmetic(dtype: np.dtype) -> np.dtype:
+    """The dtype to add up in: float16 sums would lose digits (and BLAS has none)."""
+    return np.result_type(dtype, np.float32)
