@@ -57,18 +57,19 @@ class GradientPaths:
     """The paths from a loss to one of the values that it depends on. See `gradient_paths`.
 
     Attributes:
+        loss, wrt: the nodes that the paths lead from and to.
         blocks: the residual adds that some path meets, in order of creation.
         n_blocks: how many those are.
     """
 
     def __init__(self, loss: Handle, wrt: Handle) -> None:
-        self._loss, self._wrt = loss.node, wrt.node
+        self.loss, self.wrt = loss.node, wrt.node
         self._cotangent = seed(loss, None)
-        order = ancestors([self._loss], needing_grad=True)
-        self._order = leading_to({self._wrt}, order)
-        if self._loss not in self._order:
+        order = ancestors([self.loss], needing_grad=True)
+        self._order = leading_to({self.wrt}, order)
+        if self.loss not in self._order:
             raise GraphError(
-                f"gradient_paths: the loss does not depend on wrt ({self._wrt.describe()})"
+                f"gradient_paths: the loss does not depend on wrt ({self.wrt.describe()})"
             )
         self._leading = set(self._order)
         self.blocks = sorted(self._successors_of_all, key=lambda node: node.serial)
@@ -80,7 +81,7 @@ class GradientPaths:
     def by_length(self) -> list[Array]:
         """``by_length[k]``: the sum of the gradients of all paths that cross k branches."""
         parts = self._split(0, lambda k, add, branch: k + branch)
-        zero = np.zeros(self._wrt.shape, self._wrt.value.dtype)
+        zero = np.zeros_like(self.wrt.value)
         return [np.asarray(parts.get(k, zero)) for k in range(len(self.count))]
 
     @property
@@ -121,14 +122,14 @@ class GradientPaths:
         for add in self.blocks:  # inputs first, so what an add leads to is counted already
             for branch in (False, True):
                 counts[add, branch] = onward(*self._successors_of_all[add][branch])
-        found = onward(*self._reach(self._loss))
+        found = onward(*self._reach(self.loss))
         return found + [0] * (self.n_blocks + 1 - len(found))
 
     @cached_property
     def _successors_of_all(self) -> dict[Node, list[tuple[set[Node], bool]]]:
         """For each add that some path meets: what [its skip, its branch] leads to."""
         found: dict[Node, list[tuple[set[Node], bool]]] = {}
-        waiting = list(self._reach(self._loss)[0])
+        waiting = list(self._reach(self.loss)[0])
         while waiting:
             add = waiting.pop()
             if add not in found:
@@ -147,7 +148,7 @@ class GradientPaths:
             if node is None or node in seen or node not in self._leading:
                 continue
             seen.add(node)
-            if node is self._wrt:
+            if node is self.wrt:
                 arrives = True
             elif node.op is residual_add:
                 adds.add(node)
@@ -188,10 +189,10 @@ class GradientPaths:
 
         `choose(key, add, branch)` is a part's key after an add.
         """
-        arrived: dict[Node, dict[Any, Any]] = {self._loss: {start: self._cotangent}}
+        arrived: dict[Node, dict[Any, Any]] = {self.loss: {start: self._cotangent}}
         for node in reversed(self._order):
             parts = arrived.pop(node, {})
-            if node is self._wrt:
+            if node is self.wrt:
                 return parts
             for key, g in parts.items():
                 gradients = pull(node, g, leading=self._leading)

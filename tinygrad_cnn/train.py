@@ -128,8 +128,9 @@ def fit(
             total_loss += number * len(labels)
             right += int((logits.data.argmax(axis=1) == labels).sum())
             seen += len(labels)
+            shown = f"loss {total_loss / seen:.3f}, accuracy {right / seen:.3f}"
+            bar.set_postfix_str(shown, refresh=False)
             bar.update()
-            bar.set_postfix_str(f"loss {total_loss / seen:.3f}, accuracy {right / seen:.3f}")
         seconds = time.perf_counter() - started
         measured = None if held_out is None else accuracy(model, held_out)
         history.epochs.append(Epoch(epoch, total_loss / seen, right / seen, measured, seconds))
@@ -163,7 +164,7 @@ def accuracy(model: Module, data: Dataset) -> float:
 def _bar(total: int, progress: bool) -> Any:
     from tqdm.auto import tqdm
 
-    return tqdm(total=total, disable=not progress, desc="training", unit="batch")
+    return tqdm(total=total, disable=not progress, desc="training", unit="batch", mininterval=0.3)
 
 
 __all__ = ["Epoch", "History", "accuracy", "fit", "predict"]

@@ -1,0 +1,26 @@
+"""viz: pictures of what tinygrad_cnn recorded.
+
+    import viz
+
+    viz.draw(loss).save("graph.svg")
+
+Each function returns a `Picture`, which a notebook shows.
+"""
+
+from .bars import gradient_bars
+from .flow import gradient_flow
+from .graph import draw
+from .paths import path_lengths, unroll
+from .picture import Picture
+from .plots import images, training
+
+__all__ = [
+    "Picture",
+    "draw",
+    "gradient_bars",
+    "gradient_flow",
+    "images",
+    "path_lengths",
+    "training",
+    "unroll",
+]

@@ -1,0 +1,104 @@
+"""A self-contained page of pictures, each with a few sentences on what to see in it."""
+
+from __future__ import annotations
+
+import base64
+import html
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .picture import Picture
+
+
+@dataclass(frozen=True)
+class Section:
+    """One entry of the page.
+
+    Attributes:
+        title: its heading.
+        text: what to see in it.
+        pictures: shown below the text, in order.
+        output: text that a program printed, shown as it is.
+    """
+
+    title: str
+    text: str
+    pictures: Sequence[Picture] = ()
+    output: str = ""
+
+
+def page(title: str, introduction: str, sections: Sequence[Section]) -> str:
+    """The page as HTML. It holds all its pictures, asks for nothing else, and runs no script."""
+    contents = "\n".join(
+        f'<li><a href="#section-{i}">{html.escape(s.title)}</a></li>'
+        for i, s in enumerate(sections, 1)
+    )
+    body = "\n".join(_section(i, section) for i, section in enumerate(sections, 1))
+    return _PAGE.format(
+        title=html.escape(title),
+        introduction=html.escape(introduction),
+        contents=contents,
+        body=body,
+        style=_STYLE,
+    )
+
+
+def write_page(
+    path: str | os.PathLike[str], title: str, introduction: str, sections: Sequence[Section]
+) -> Path:
+    """Write the page to a file; its folder is made if need be. Returns the file's path."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(page(title, introduction, sections), encoding="utf-8")
+    return target
+
+
+def _section(number: int, section: Section) -> str:
+    figures = "\n".join(_figure(section.title, picture) for picture in section.pictures)
+    output = f"<pre>{html.escape(section.output)}</pre>" if section.output else ""
+    return (
+        f'<section id="section-{number}">\n<h2>{number}. {html.escape(section.title)}</h2>\n'
+        f"<p>{html.escape(section.text)}</p>\n{figures}\n{output}\n</section>"
+    )
+
+
+def _figure(title: str, picture: Picture) -> str:
+    # As an image, a picture's ids and styles cannot meet those of the next one.
+    encoded = base64.b64encode(picture.svg.encode()).decode()
+    alt = html.escape(picture.title or title, quote=True)
+    return f'<figure><img alt="{alt}" src="data:image/svg+xml;base64,{encoded}"></figure>'
+
+
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 17px/1.55 Helvetica, Arial, sans-serif; max-width: 1000px; margin: 2rem auto;
+       padding: 0 1rem; }
+h1 { font-size: 1.9rem; } h2 { font-size: 1.3rem; margin-top: 2.5rem; }
+p { max-width: 46rem; }
+figure { margin: 1rem 0; overflow-x: auto; background: #fff; border-radius: 8px; padding: 10px;
+         border: 1px solid #8884; }
+figure img { max-width: 100%; height: auto; display: block; margin: auto; }
+pre { overflow-x: auto; padding: .8rem 1rem; border-radius: 8px; background: #8881;
+      font-size: 14px; line-height: 1.4; }
+"""
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<h1>{title}</h1>
+<p>{introduction}</p>
+<ol>
+{contents}
+</ol>
+{body}
+</body>
+</html>
+"""

@@ -1,0 +1,169 @@
+"""What the pictures of single paths show, as plain data: blocks, and which of them a path takes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn import Tensor, grad
+from tinygrad_cnn.graph import Node
+from tinygrad_cnn.paths import GradientPaths
+
+from .words import count_of, name_of, power, subscript
+
+# Okabe & Ito's palette, told apart by colour-blind readers; a fill, and the ink that reads on it.
+PALETTE = (
+    ("#0072b2", "#ffffff"),
+    ("#e69f00", "#1a1a1a"),
+    ("#009e73", "#1a1a1a"),
+    ("#cc79a7", "#1a1a1a"),
+    ("#56b4e9", "#1a1a1a"),
+    ("#d55e00", "#1a1a1a"),
+)
+MAX_BLOCKS = len(PALETTE)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A residual block as drawn.
+
+    Attributes:
+        number: from 1, in order of creation.
+        name: its module's dotted name, or "block 1".
+        shortcut: "identity", or "skip" where the shortcut computes something (a projection).
+        fill, ink: the colours of its branch F.
+    """
+
+    number: int
+    name: str
+    shortcut: str
+    fill: str
+    ink: str
+
+    @property
+    def branch(self) -> str:
+        return f"F{subscript(self.number)}"
+
+
+@dataclass(frozen=True)
+class SinglePath:
+    """One path: whether each block's branch is taken, and the norm of its gradient, if known."""
+
+    taken: tuple[bool, ...]
+    norm: float | None = None
+
+    @property
+    def length(self) -> int:
+        return sum(self.taken)
+
+    @property
+    def formula(self) -> str:
+        """The path's gradient, in the branches' Jacobians J and the gradient g at the output."""
+        crossed = [f"J{subscript(i)}ᵀ" for i, taken in enumerate(self.taken, 1) if taken]
+        return " ".join([*crossed, "g"])
+
+
+@dataclass(frozen=True)
+class Unrolled:
+    """Everything that a table or a tree of paths says.
+
+    Attributes:
+        blocks: in order of creation.
+        paths: shortest first, then those that branch early.
+        start, end: the names of wrt and of the loss.
+        is_chain: the blocks follow one another, and each is on the way.
+        total: norm of the ordinary gradient, by one backward pass that splits nothing.
+        difference: the largest difference, over entries, between that and the paths' sum.
+        largest: the ordinary gradient's largest entry, by absolute value.
+    """
+
+    blocks: tuple[Block, ...]
+    paths: tuple[SinglePath, ...]
+    start: str = "x"
+    end: str = "loss"
+    is_chain: bool = True
+    total: float | None = None
+    difference: float | None = None
+    largest: float | None = None
+
+    @property
+    def title(self) -> str:
+        n = len(self.blocks)
+        known = f"{power(2, n)} = " if self.is_chain and n > 1 else ""
+        paths = count_of(len(self.paths), "path")
+        return f"{count_of(n, 'residual block')}: {known}{paths}"
+
+    def groups(self) -> Iterator[tuple[int, list[SinglePath]]]:
+        """The paths of each length, shortest first."""
+        for length, paths in itertools.groupby(self.paths, key=lambda path: path.length):
+            yield length, list(paths)
+
+
+def schematic(n: int) -> Unrolled:
+    """A chain of n blocks without any numbers."""
+    blocks = tuple(_block(i, f"block {i}", "identity") for i in range(1, n + 1))
+    every = itertools.product((True, False), repeat=n)
+    paths = tuple(SinglePath(taken) for taken in sorted(every, key=sum))
+    return Unrolled(blocks, paths, end="y")
+
+
+def measured(paths: GradientPaths) -> Unrolled:
+    """The paths of a recorded network, with the norms of their gradients."""
+    listed = list(paths.paths())
+    ordinary = _ordinary_gradient(paths)
+    together = np.sum([gradient for _, gradient in listed], axis=0)
+    n = paths.n_blocks
+    return Unrolled(
+        blocks=tuple(
+            _block(i, add.scope or f"block {i}", shortcut(add))
+            for i, add in enumerate(paths.blocks, 1)
+        ),
+        paths=tuple(SinglePath(taken, float(np.linalg.norm(g))) for taken, g in listed),
+        start=name_of(ends(paths)[1]),
+        is_chain=_is_chain([taken for taken, _ in listed], n),
+        total=float(np.linalg.norm(ordinary)),
+        difference=float(np.abs(together - ordinary).max(initial=0.0)),
+        largest=float(np.abs(ordinary).max(initial=0.0)),
+    )
+
+
+def ends(paths: GradientPaths) -> tuple[Node, Node]:
+    """The nodes of the loss and of wrt."""
+    return paths.loss, paths.wrt
+
+
+def shortcut(add: Node) -> str:
+    """The label of the other way: "identity" if the branch was computed from the very value that
+    is added to it, "skip" if something, such as a projection, stands in between.
+    """
+    skip, branch = add.inputs
+    assert skip is not None
+    seen: set[Node] = set()
+    stack = [branch]
+    while stack:
+        node = stack.pop()
+        if node is skip:
+            return "identity"
+        if node is not None and node not in seen and node.serial > skip.serial:
+            seen.add(node)  # what is older than the skip was not computed from it
+            stack.extend(node.inputs)
+    return "skip"
+
+
+def _block(number: int, name: str, shortcut: str) -> Block:
+    fill, ink = PALETTE[(number - 1) % len(PALETTE)]
+    return Block(number, name, shortcut, fill, ink)
+
+
+def _is_chain(listed: Sequence[tuple[bool, ...]], n: int) -> bool:
+    """Every combination of choices, once."""
+    return len(listed) == len(set(listed)) == 2**n
+
+
+def _ordinary_gradient(paths: GradientPaths) -> np.ndarray[Any, Any]:
+    loss, wrt = ends(paths)
+    return np.asarray(grad(Tensor.of(loss), Tensor.of(wrt)).data)

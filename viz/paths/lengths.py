@@ -1,0 +1,109 @@
+"""What the pictures of path lengths show, as plain data."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tinygrad_cnn.paths import GradientPaths
+
+from .choices import ends
+from .words import count_of, name_of, power
+
+
+@dataclass(frozen=True)
+class ByLength:
+    """For each length k = 0 … n: how many paths there are, ‖G_k‖, and the signed share.
+
+    Attributes:
+        start: name of the value that the gradient is taken at.
+        count: numbers of paths.
+        norms: of G_k, the sum of the gradients of all paths of length k.
+        shares: ⟨G_k, g⟩/‖g‖², which sum to 1; NaN if the gradient g is zero.
+    """
+
+    start: str
+    count: tuple[int, ...]
+    norms: tuple[float, ...]
+    shares: tuple[float, ...]
+
+    @property
+    def n_blocks(self) -> int:
+        return len(self.count) - 1
+
+    @property
+    def is_chain(self) -> bool:
+        n = self.n_blocks
+        return all(c == math.comb(n, k) for k, c in enumerate(self.count))
+
+    @property
+    def title(self) -> str:
+        total, n = sum(self.count), self.n_blocks
+        known = f"{power(2, n)} " if self.is_chain and n > 1 else ""
+        sign = f"{'=' if total < 1_000_000 else '≈'} " if known else ""
+        blocks = count_of(n, "residual block")
+        return f"{blocks}: {known}{sign}{count_of(total, 'path')}, by length"
+
+    def finding(self) -> str:
+        """Where most paths are, and which lengths carry the gradient; nothing for a few blocks."""
+        if not all(map(math.isfinite, self.shares)):
+            return "The gradient is zero or not finite, so no length has a share in it."
+        if self.n_blocks < 4:
+            return ""
+        low, high = window(self.count, 0.9)
+        first, last = window(self.shares, 0.9)
+        part = sum(self.count[first : last + 1]) / sum(self.count)
+        carried = sum(self.shares[first : last + 1])
+        return (
+            f"At least 90 % of all paths have {_range(low, high)}. Of the gradient, "
+            f"{percent(carried)} comes from {_range(first, last)}, which {percent(part)} of the "
+            "paths have."
+        )
+
+
+def by_length(paths: GradientPaths) -> ByLength:
+    """The numbers by length of a recorded network."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="gradient_paths: the gradient is zero")
+        shares = tuple(paths.shares)  # the picture says so itself
+    start = name_of(ends(paths)[1])
+    return ByLength(start, tuple(paths.count), tuple(paths.norms), shares)
+
+
+def window(values: Sequence[float], part: float) -> tuple[int, int]:
+    """The first and last index of the shortest run that holds this part of the sum.
+
+    >>> window([1, 5, 10, 10, 5, 1], 0.9)
+    (1, 4)
+    """
+    before = [0, *itertools.accumulate(values)]
+    goal = part * before[-1]
+    for width in range(1, len(values)):
+        for first in range(len(values) - width + 1):
+            if before[first + width] - before[first] >= goal:
+                return first, first + width - 1
+    return 0, len(values) - 1
+
+
+def percent(part: float) -> str:
+    """A part as a percentage.
+
+    >>> percent(0.954), percent(0.00012), percent(1e-9)
+    ('95 %', '0.012 %', '1·10⁻⁷ %')
+    """
+    value = 100 * part
+    if abs(value) >= 1 or value == 0:
+        text = f"{value:.0f}"
+    elif abs(value) >= 1e-3:
+        text = f"{value:.2g}"
+    else:
+        digits, exponent = f"{value:.0e}".split("e")
+        text = f"{digits}·{power(10, int(exponent))}"
+    return f"{text.replace('-', '−')} %"
+
+
+def _range(first: int, last: int) -> str:
+    return f"length {first}" if first == last else f"lengths {first}–{last}"

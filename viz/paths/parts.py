@@ -1,0 +1,113 @@
+"""The pieces that pictures of paths are drawn from: branch boxes, ⊕, arrows, the network itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .. import svg
+from .choices import Block
+from .words import fit, wrap
+
+WIDTH = 900.0
+MARGIN = 20.0
+INK = "#4b5563"
+DASHES = "5 4"
+RADIUS = 7.0
+
+
+def heading(y: float, title: str, text: str) -> tuple[float, list[str]]:
+    """A title, and below it some sentences; and where they end."""
+    parts = [svg.text(MARGIN, y + 18, title, size=17.0, bold=True)]
+    end, lines = paragraph(MARGIN, y + 26, text, WIDTH - 2 * MARGIN)
+    return end, [*parts, *lines]
+
+
+def paragraph(
+    x: float, y: float, text: str, width: float, size: float = 12.0
+) -> tuple[float, list[str]]:
+    """Sentences in lines of some width, from y downwards; and where they end."""
+    lines = wrap(text, width, size)
+    step = 1.4 * size
+    parts = [
+        svg.text(x, y + step * i, line, size=size, fill=INK) for i, line in enumerate(lines, 1)
+    ]
+    return y + step * len(lines) + 6, parts
+
+
+def branch_box(block: Block, x: float, y: float, width: float, height: float = 20.0) -> str:
+    """The branch F of a block, centred at (x, y)."""
+    return svg.group(
+        svg.rect(x - width / 2, y - height / 2, width, height, rx=4.0, fill=block.fill),
+        svg.text(x, y + 4.2, block.branch, anchor="middle", bold=True, fill=block.ink),
+        class_="branch",
+        tooltip=f"branch of {block.name}",
+    )
+
+
+def plus(x: float, y: float) -> str:
+    """A residual addition, ⊕."""
+    arm = RADIUS - 2.5
+    stroke: dict[str, Any] = {"stroke": svg.INK, "stroke_width": 1.3}
+    return svg.group(
+        svg.element("circle", cx=x, cy=y, r=RADIUS, fill="#ffffff", **stroke),
+        svg.line(x - arm, y, x + arm, y, **stroke),
+        svg.line(x, y - arm, x, y + arm, **stroke),
+        class_="add",
+    )
+
+
+def wire(*corners: tuple[float, float], dashed: bool = False) -> str:
+    """A line through corners; dashed along a shortcut."""
+    d = "M" + "L".join(f"{svg.number(x)},{svg.number(y)}" for x, y in corners)
+    dashes = DASHES if dashed else None
+    return svg.path(d, stroke=INK, stroke_width=1.3, stroke_dasharray=dashes)
+
+
+def head(x: float, y: float, dx: int = 1, dy: int = 0) -> str:
+    """An arrow head with its tip at (x, y), pointing along an axis."""
+    base = (x - 7 * dx, y - 7 * dy)
+    corners = [(x, y), (base[0] + 3.5 * dy, base[1] + 3.5 * dx)]
+    corners.append((base[0] - 3.5 * dy, base[1] - 3.5 * dx))
+    return svg.polygon(corners, fill=INK)
+
+
+def network(
+    blocks: Sequence[Block], y: float, left: float, step: float, start: str, end: str
+) -> list[str]:
+    """The network as it is: start → ⊕ → … → end along y, block i in its own column of width step.
+
+    The branches are 34 pixels above y, the shortcuts' labels below.
+    """
+    raised = y - 34
+    box = box_width(step)
+    parts = [
+        svg.text(left - 10, y + 4, fit(start, 56, 12), anchor="end"),
+        wire((left - 6, y), (left + 9, y)),
+    ]
+    for i, block in enumerate(blocks):
+        x = left + i * step
+        after, middle = x + step, x + step / 2
+        parts += [
+            wire((x + 9, y), (x + 9, raised), (middle - box / 2, raised)),
+            wire((middle + box / 2, raised), (after, raised), (after, y - RADIUS)),
+            head(after, y - RADIUS, dx=0, dy=1),
+            wire((x + 9, y), (after - RADIUS, y), dashed=True),
+            head(after - RADIUS, y),
+            branch_box(block, middle, raised, box),
+            svg.text(middle + 4, y + 14, block.shortcut, size=10.0, anchor="middle", fill=INK),
+            wire((after, y), (after + 9, y)),
+            plus(after, y),
+        ]
+    right = left + len(blocks) * step
+    parts += [
+        wire((right + RADIUS * bool(blocks), y), (right + 24, y)),
+        head(right + 26, y),
+        svg.text(right + 30, y + 4, end),
+    ]
+    return parts
+
+
+def box_width(step: float) -> float:
+    """How wide branch boxes are in columns of some width."""
+    return min(46.0, step - 24)

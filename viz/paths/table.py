@@ -1,0 +1,180 @@
+"""The strip table: a row per path, sorted by length, with the norm of its gradient."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from .. import svg
+from ..picture import Picture
+from .choices import SinglePath, Unrolled
+from .parts import (
+    INK,
+    MARGIN,
+    WIDTH,
+    box_width,
+    branch_box,
+    head,
+    heading,
+    network,
+    paragraph,
+    wire,
+)
+from .words import count_of, fit, fit_dotted, short, subscript
+
+ROW = 25.0
+LEFT = 198.0  # of the first block's column
+RULE = "#d1d5db"
+BAR = "#6b7280"
+BAR_OF_SUM = "#1f2937"
+NUMBER_ROOM = 76.0
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Where the columns are: blocks of width `step` from LEFT, then the end's name, then bars."""
+
+    step: float
+    end: float
+    bars: float
+    longest: float  # a bar
+
+    @classmethod
+    def of(cls, unrolled: Unrolled) -> _Columns:
+        n = max(len(unrolled.blocks), 1)
+        step = min(96.0, 378.0 / n)
+        end = LEFT + n * step + 26
+        bars = max(end + svg.text_width(unrolled.end) + 28, LEFT + 170)  # room for the last row
+        return cls(step, end, bars, WIDTH - MARGIN - NUMBER_ROOM - bars)
+
+
+def draw_table(unrolled: Unrolled) -> Picture:
+    """The table as a picture; its data is `unrolled`."""
+    columns = _Columns.of(unrolled)
+    y, parts = heading(8.0, unrolled.title, _introduction(unrolled))
+    if unrolled.is_chain and unrolled.blocks:
+        y += 58
+        parts += network(unrolled.blocks, y, LEFT, columns.step, unrolled.start, unrolled.end)
+        y += 16
+    y, header = _header(unrolled, columns, y + 6)
+    parts += header
+    norms = [path.norm for path in unrolled.paths if path.norm is not None]
+    scale = max([v for v in [*norms, unrolled.total or 0.0] if math.isfinite(v)], default=0.0)
+    for length, paths in unrolled.groups():
+        parts += [
+            _rule(y),
+            svg.text(MARGIN, y + ROW / 2 + 4, f"length {length}", bold=True),
+            svg.text(
+                MARGIN + 63, y + ROW / 2 + 4, count_of(len(paths), "path"), size=10.0, fill=INK
+            ),
+        ]
+        for path in paths:
+            parts.append(_row(unrolled, columns, path, y, scale))
+            y += ROW
+    y, footer = _sum(unrolled, columns, y, scale)
+    text = svg.document(WIDTH, y + 8, *parts, *footer, title=unrolled.title)
+    return Picture(text, unrolled, title=unrolled.title)
+
+
+def _introduction(unrolled: Unrolled) -> str:
+    start, end = unrolled.start, unrolled.end
+    if not unrolled.blocks:
+        return f"No residual block lies between {start} and {end}, so the gradient has one path."
+    text = (
+        f"At every ⊕ the gradient, on its way back from {end} to {start}, goes on along the "
+        "shortcut (dashed) and through the branch F (a box). Each row is one sequence of such "
+        "choices; its length is the number of branches that it crosses."
+    )
+    if not unrolled.is_chain:
+        text += (
+            " These blocks do not simply follow one another, so a dashed line can also mean that "
+            "the path does not come by that block."
+        )
+    return text
+
+
+def _header(unrolled: Unrolled, columns: _Columns, y: float) -> tuple[float, list[str]]:
+    """The blocks' names over their columns; in a chain the network above tells the shortcuts."""
+    parts = []
+    for i, block in enumerate(unrolled.blocks):
+        x = LEFT + (i + 0.5) * columns.step
+        name = fit_dotted(block.name, columns.step - 2, 10.0)
+        label = svg.text(x, y + 14, name, size=10.0, anchor="middle")
+        parts.append(svg.group(label, tooltip=block.name))
+        if not unrolled.is_chain:
+            parts.append(svg.text(x, y + 28, block.shortcut, size=10.0, anchor="middle", fill=INK))
+    if not unrolled.is_chain:
+        y += 14
+    start = fit(unrolled.start, 56, 11)
+    told = (
+        f"its gradient at {start}" if unrolled.total is None else f"norm of its gradient at {start}"
+    )
+    parts.append(svg.text(columns.bars, y + 14, told, size=11.0))
+    return y + 22, parts
+
+
+def _row(unrolled: Unrolled, columns: _Columns, path: SinglePath, top: float, scale: float) -> str:
+    y = top + ROW / 2
+    parts = [
+        svg.text(LEFT - 10, y + 4, fit(unrolled.start, 56, 12), anchor="end"),
+        wire((LEFT - 4, y), (columns.end - 10, y), dashed=True),
+        head(columns.end - 4, y),
+        svg.text(columns.end, y + 4, unrolled.end),
+    ]
+    for i, (block, taken) in enumerate(zip(unrolled.blocks, path.taken, strict=True)):
+        if taken:
+            x = LEFT + (i + 0.5) * columns.step
+            parts.append(branch_box(block, x, y, box_width(columns.step)))
+    if path.norm is None:
+        parts.append(svg.text(columns.bars, y + 4, path.formula))
+    else:
+        parts.append(_bar(columns, path.norm, y, scale, BAR))
+    return svg.group(*parts, class_="path")
+
+
+def _sum(unrolled: Unrolled, columns: _Columns, y: float, scale: float) -> tuple[float, list[str]]:
+    count = len(unrolled.paths)
+    middle = y + ROW / 2 + 4
+    parts = [
+        svg.line(MARGIN, y + 1, WIDTH - MARGIN, y + 1, stroke=BAR_OF_SUM, stroke_width=1.6),
+        svg.text(MARGIN, middle + 2, f"sum of {count_of(count, 'path')}", bold=True),
+        svg.text(LEFT, middle + 2, "= the ordinary gradient"),
+    ]
+    if unrolled.total is None:
+        parts.append(svg.text(columns.bars, middle + 2, _product(len(unrolled.blocks))))
+        text = "Jᵢᵀ is the transposed Jacobian of the branch Fᵢ, g the gradient at the output."
+    else:
+        parts.append(_bar(columns, unrolled.total, y + ROW / 2 + 2, scale, BAR_OF_SUM))
+        assert unrolled.difference is not None
+        assert unrolled.largest is not None
+        text = (
+            f"Check: the paths added up, entry by entry, against one ordinary backward pass: "
+            f"largest difference {short(unrolled.difference)}, where the largest entry is "
+            f"{short(unrolled.largest)}."
+        )
+        if count > 1:
+            text += (
+                " The norms need not add up: gradients of different paths can point in different "
+                "directions, and partly cancel."
+            )
+    end, lines = paragraph(MARGIN, y + ROW + 4, text, WIDTH - 2 * MARGIN, 11.0)
+    return end, [*parts, *lines]
+
+
+def _product(n: int) -> str:
+    factors = [f"(1 + J{subscript(i)}ᵀ)" for i in range(1, n + 1)]
+    shown = factors if n <= 3 else [factors[0], "⋯", factors[-1]]
+    return " ".join([*shown, "g"])
+
+
+def _bar(columns: _Columns, value: float, y: float, scale: float, fill: str) -> str:
+    known = math.isfinite(value) and scale > 0
+    length = columns.longest * value / scale if known else 0.0
+    return svg.group(
+        svg.rect(columns.bars, y - 6, length, 12, fill=fill, class_="bar"),
+        svg.text(columns.bars + length + 6, y + 4, short(value), size=11.0),
+    )
+
+
+def _rule(y: float) -> str:
+    return svg.line(MARGIN, y, WIDTH - MARGIN, y, stroke=RULE)

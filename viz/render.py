@@ -1,0 +1,230 @@
+"""A diagram as a `Picture`: lays it out, and writes boxes, arrows, frames and legend as SVG."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from . import svg
+from .diagram import (
+    GROUP_SIZE,
+    LINE_HEIGHT,
+    LINE_SIZE,
+    PAD_Y,
+    TITLE_HEIGHT,
+    TITLE_SIZE,
+    Arrow,
+    Box,
+    Diagram,
+    Group,
+)
+from .layout import Places, Point, Route, place, to_dot
+from .picture import Picture
+from .style import KINDS
+
+MARGIN = 12.0
+_GAP = 24.0
+_FRAMES = ("#f8fafc", "#eef2f6")  # nested frames alternate
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A piece of SVG with its size: a legend, to stand beside a diagram."""
+
+    width: float
+    height: float
+    content: str
+
+
+def render(diagram: Diagram, *, engine: str = "pure", legend: Panel | None = None) -> Picture:
+    """Draw a diagram. Its data is the picture's, and the DOT text too.
+
+    Args:
+        diagram: what to draw.
+        engine: see `layout.place`.
+        legend: put to the right of a tall drawing, below a wide one.
+    """
+    places = place(diagram, engine)
+    drawing = svg.group(*_parts(diagram, places), transform=f"translate({MARGIN} {MARGIN})")
+    width, height = places.width, places.height
+    parts = [drawing]
+    if legend is not None:
+        beside = height > width
+        x, y = (width + _GAP, 0.0) if beside else (0.0, height + _GAP)
+        where = f"translate({svg.number(MARGIN + x)} {svg.number(MARGIN + y)})"
+        parts.append(svg.group(legend.content, class_="legend", transform=where))
+        width, height = max(width, x + legend.width), max(height, y + legend.height)
+    text = svg.document(width + 2 * MARGIN, height + 2 * MARGIN, *parts, title=diagram.title)
+    return Picture(text, diagram.to_dict(), to_dot(diagram), diagram.title)
+
+
+def kinds_legend(diagram: Diagram) -> Panel:
+    """A colour key of the kinds that a diagram shows."""
+    present = {box.kind for box in diagram.boxes}
+    parts = []
+    y = width = 0.0
+    for name, kind in KINDS.items():
+        if name in present:
+            parts.append(svg.rect(0, y, 16, 12, rx=3.0, fill=kind.fill, stroke=kind.edge))
+            parts.append(svg.text(23, y + 10.5, kind.label, size=LINE_SIZE))
+            width = max(width, 23 + svg.text_width(kind.label, LINE_SIZE))
+            y += 18
+    return Panel(width, y, "".join(parts))
+
+
+def _parts(diagram: Diagram, places: Places) -> list[str]:
+    depth = {"": 0}
+    frames = []
+    for group in diagram.groups:  # outer ones come first
+        depth[group.name] = depth[group.parent] + 1
+        frames.append(_frame(group, places.groups[group.name], depth[group.name]))
+    arrows = [
+        _arrow(i, arrow, route)
+        for i, (arrow, route) in enumerate(zip(diagram.arrows, places.routes, strict=True))
+    ]
+    boxes = [_box(box, places.boxes[box.id]) for box in diagram.boxes]
+    labels = [
+        _label(arrow, route, sideways=diagram.direction == "LR")
+        for arrow, route in zip(diagram.arrows, places.routes, strict=True)
+        if arrow.label
+    ]
+    return frames + arrows + boxes + labels
+
+
+def _frame(group: Group, at: tuple[float, float, float, float], depth: int) -> str:
+    x, y, width, height = at
+    fill = _FRAMES[depth % 2]
+    return svg.group(
+        svg.rect(x, y, width, height, rx=8.0, fill=fill, stroke="#9ca3af", stroke_width=0.8),
+        svg.text(x + 9, y + 16, svg.shorten(group.label), size=GROUP_SIZE, fill=svg.FAINT),
+        class_="scope",
+        data_scope=group.name,
+        tooltip=group.name,
+    )
+
+
+def _box(box: Box, centre: Point) -> str:
+    kind = KINDS[box.kind]
+    width, height = box.size
+    x, y = centre[0] - width / 2, centre[1] - height / 2
+    radius = min(height / 2, 18.0) if box.rounded else 4.0
+    shape = svg.rect(x, y, width, height, rx=radius, fill=kind.fill, stroke=kind.edge)
+    inside = _row(box, x, y, kind.ink) if box.row else _column(box, centre[0], y, kind.ink)
+    return svg.group(
+        shape,
+        *inside,
+        id=f"node-{box.id}",
+        class_=f"node {box.kind}",
+        data_id=box.id,
+        tooltip=box.tooltip,
+    )
+
+
+def _column(box: Box, middle: float, y: float, ink: str) -> list[str]:
+    baseline = y + PAD_Y + TITLE_SIZE
+    title, tag = svg.shorten(box.title), svg.shorten(box.tag)
+    if tag:  # one line of two weights, centred as a whole whatever the font
+        spans = svg.element("tspan", svg.escape(title), font_weight="bold") + svg.element(
+            "tspan", svg.escape(f"\u2002{tag}"), font_size=LINE_SIZE
+        )
+        head = svg.element(
+            "text",
+            spans,
+            x=middle,
+            y=baseline,
+            text_anchor="middle",
+            font_size=TITLE_SIZE,
+            fill=ink,
+        )
+    else:
+        head = svg.text(
+            middle, baseline, title, size=TITLE_SIZE, bold=True, anchor="middle", fill=ink
+        )
+    lines = [
+        svg.text(
+            middle,
+            y + PAD_Y + TITLE_HEIGHT + LINE_HEIGHT * i + LINE_SIZE,
+            svg.shorten(text),
+            size=LINE_SIZE,
+            anchor="middle",
+            fill=ink,
+        )
+        for i, text in enumerate(box.lines)
+    ]
+    return [head, *lines]
+
+
+def _row(box: Box, x: float, y: float, ink: str) -> list[str]:
+    parts = []
+    baseline = y + PAD_Y + TITLE_SIZE
+    texts = ([box.title] if box.title else []) + list(box.lines)
+    for i, (text, width) in enumerate(zip(texts, box.cells, strict=True)):
+        if i:
+            height = box.size[1]
+            parts.append(svg.line(x, y, x, y + height, stroke=KINDS[box.kind].edge))
+        bold = bool(box.title) and i == 0
+        parts.append(
+            svg.text(
+                x + width / 2,
+                baseline,
+                svg.shorten(text),
+                size=TITLE_SIZE if bold else LINE_SIZE,
+                bold=bold,
+                anchor="middle",
+                fill=ink,
+            )
+        )
+        x += width
+    return parts
+
+
+def _arrow(index: int, arrow: Arrow, route: Route) -> str:
+    first, *rest = route.points
+    curve = f"M{_at(first)}C{' '.join(map(_at, rest))}"
+    base = route.points[0] if arrow.backward else route.points[-1]
+    return svg.group(
+        svg.path(
+            curve, stroke=arrow.color, stroke_width=arrow.width, stroke_dasharray=arrow.dash or None
+        ),
+        _head(base, route.tip, arrow),
+        id=f"edge-{index}",
+        class_="edge",
+        data_source=arrow.source,
+        data_target=arrow.target,
+        tooltip=arrow.tooltip,
+    )
+
+
+def _head(base: Point, tip: Point, arrow: Arrow) -> str:
+    dx, dy = tip[0] - base[0], tip[1] - base[1]
+    length = math.hypot(dx, dy) or 1.0
+    half = 3.0 + 0.5 * arrow.width
+    across = (-dy / length * half, dx / length * half)
+    corners = [
+        tip,
+        (base[0] + across[0], base[1] + across[1]),
+        (base[0] - across[0], base[1] - across[1]),
+    ]
+    return svg.polygon(corners, fill=arrow.color)
+
+
+def _label(arrow: Arrow, route: Route, sideways: bool) -> str:
+    """Graphviz leaves no room for a thick arrow, so the label moves off by half its width."""
+    assert route.label is not None
+    x, y = route.label
+    aside = arrow.width / 2
+    return svg.text(
+        x if sideways else x + aside,
+        y + 4 - (aside if sideways else 0),
+        arrow.label,
+        size=LINE_SIZE,
+        anchor="middle",
+        stroke="#ffffff",
+        stroke_width=3.0,
+        paint_order="stroke",
+        class_="label",
+    )
+
+
+def _at(point: Point) -> str:
+    return f"{svg.number(point[0])},{svg.number(point[1])}"

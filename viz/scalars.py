@@ -1,0 +1,72 @@
+"""The boxes and arrows of a graph of Scalars, as micrograd draws them: values, and ops between."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from tinygrad_cnn.graph import Edge, Graph, Node
+
+from .diagram import Arrow, Box
+from .style import kind_of
+from .words import COMMUTATIVE, argument_name, number_text, own_name, tooltip
+
+
+def scalar_boxes(graph: Graph) -> tuple[list[Box], list[Arrow], dict[str, str]]:
+    """Boxes in order of creation, arrows, and the module that each op and value belongs to."""
+    used = {edge.producer for edge in graph.edges}
+    folded: dict[int, list[Edge]] = defaultdict(list)
+    arrows: list[Arrow] = []
+    boxes: list[Box] = []
+    scopes: dict[str, str] = {}
+    hidden = {i for i, node in enumerate(graph.nodes) if node.role == "constant" and i in used}
+    shown: dict[int, list[Edge]] = defaultdict(list)
+    for edge in graph.edges:
+        (folded if edge.producer in hidden else shown)[edge.consumer].append(edge)
+    for i, node in enumerate(graph.nodes):
+        if i in hidden:
+            continue
+        value = Box(
+            str(i),
+            own_name(node),
+            lines=_data_and_grad(node),
+            kind="value",
+            row=True,
+            nodes=(i,),
+            tooltip=tooltip(node),
+        )
+        if node.op is not None:
+            boxes.append(_scalar_op(i, node, graph, folded[i]))
+            scopes[f"{i}op"] = scopes[str(i)] = node.scope
+            for edge in shown[i]:
+                unclear = len(shown[i]) > 1 and node.op.name not in COMMUTATIVE
+                label = argument_name(node, edge.argument) if unclear else ""
+                arrows.append(Arrow(str(edge.producer), f"{i}op", (edge,), label))
+            arrows.append(Arrow(f"{i}op", str(i)))
+        boxes.append(value)
+    return boxes, arrows, scopes
+
+
+def _scalar_op(i: int, node: Node, graph: Graph, folded: list[Edge]) -> Box:
+    assert node.op is not None
+    constants = {edge.argument: number_text(graph.nodes[edge.producer].value) for edge in folded}
+    if len(node.inputs) == 2:
+        words = [constants.get(0, ""), node.op.symbol, constants.get(1, "")]
+        title = " ".join(filter(None, words))
+    else:
+        given = [f"{argument_name(node, k)} = {v}" for k, v in constants.items()]
+        title = ", ".join([node.op.symbol, *given])
+    hidden = tuple(edge.producer for edge in folded)
+    return Box(
+        f"{i}op",
+        title,
+        kind=kind_of(node),
+        rounded=True,
+        nodes=hidden,
+        folded=tuple(folded),
+        tooltip=tooltip(node),
+    )
+
+
+def _data_and_grad(node: Node) -> tuple[str, str]:
+    grad = "no grad yet" if node.grad is None else f"grad {number_text(node.grad)}"
+    return f"data {number_text(node.value)}", grad
