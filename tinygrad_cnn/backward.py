@@ -6,6 +6,7 @@ to a node's cotangent has arrived by the time the node is visited; its op's vjp 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -68,13 +69,14 @@ def grad(
     for i, target in enumerate(targets):
         if not isinstance(target, Handle):
             raise DtypeError(f"grad: x[{i}] must be a Tensor or Scalar, got {type(target)}")
+    root = _differentiable(y)
     start = seed(y, grad_outputs)
     grain = None
     if create_graph:
         grain = y.grain
         start = grad_outputs if isinstance(grad_outputs, Handle) else _leaf(grain, start)
     wanted = [target.node for target in targets]
-    found = walk({_differentiable(y): start}, wanted=wanted, grain=grain)
+    found = walk({root: start}, wanted=wanted, grain=grain)
     results: list[Any] = []
     for i, target in enumerate(targets):
         gradient = found.get(target.node)
@@ -170,7 +172,13 @@ def pull(
     y = node.value
     if grain is not None:
         y = _recorded_outputs(node, grain) if type(y) is tuple else grain.of(node)
-    gradients = op.pull(g, y, args, node.options or {}, needed)
+    try:
+        gradients = op.pull(g, y, args, node.options or {}, needed)
+    except ArithmeticError:  # Python floats raise where arrays have inf or nan
+        if grain is not None or type(y) is not float:
+            raise
+        numbers = [a if a is None else np.float64(a) for a in args]
+        gradients = op.pull(np.float64(g), np.float64(y), numbers, node.options or {}, needed)
     return tuple(
         [
             _fit(gradient, parent.value, node, i, grain)
@@ -192,18 +200,20 @@ def _fit(gradient: Any, value: Any, node: Node, i: int, grain: type[Handle] | No
     """Sum a gradient over the axes along which its input was broadcast; give it its dtype."""
     if (
         grain is None
-        and type(gradient) is np.ndarray
-        and gradient.shape == np.shape(value)
+        and type(gradient) is type(value) is np.ndarray
+        and gradient.shape == value.shape
         and gradient.dtype == value.dtype
     ):
         return gradient
-    if type(value) is float:
-        return gradient if grain is not None else float(gradient)
     if grain is not None and not isinstance(gradient, Handle):
         raise GraphError(
             f"vjp of {node.describe()}: returned a plain array for input {i} while gradients are "
             "being recorded, which would count as a constant; write it with ops of tinygrad_cnn"
         )
+    if type(value) is float:
+        if grain is not None:
+            return gradient
+        return math.nan if type(gradient) is complex else float(gradient)  # (−8.0) ** 0.5
     shape, dtype = np.shape(value), np.asarray(value).dtype
     given = gradient.shape if hasattr(gradient, "shape") else np.shape(gradient)
     if given != shape:
@@ -291,7 +301,7 @@ def seed(y: Handle, grad: Any) -> Any:
             f"backward: the gradient is {grad.dtype}, y is {value.dtype}: "
             f"use grad.astype(np.{value.dtype})"
         )
-    array = np.asarray(grad, value.dtype)
+    array = np.array(grad, value.dtype)  # ours alone: the gradients may share its memory
     if array.shape != shape:
         raise ShapeError(f"backward: y has shape {shape}, but the gradient {array.shape}")
     return array

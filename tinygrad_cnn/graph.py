@@ -133,6 +133,19 @@ class Edge(NamedTuple):
     argument: int
 
 
+def refuse_freed(node: Node) -> None:
+    """Refuse a node whose recording was thrown away.
+
+    Raises:
+        GraphError: names the node, and says how to keep the graph.
+    """
+    if node.inputs is FREED:
+        raise GraphError(
+            f"the graph behind {node.describe()} was freed by an earlier "
+            "backward(free_graph=True); run the forward pass again, or leave free_graph out"
+        )
+
+
 def ancestors(roots: Iterable[Node], *, needing_grad: bool = False) -> list[Node]:
     """The roots and all that they were computed from, inputs first.
 
@@ -146,11 +159,7 @@ def ancestors(roots: Iterable[Node], *, needing_grad: bool = False) -> list[Node
         if node in found or (needing_grad and not node.needs_grad):
             continue
         found.add(node)
-        if node.inputs is FREED:
-            raise GraphError(
-                f"the graph behind {node.describe()} was freed by an earlier "
-                "backward(free_graph=True); run the forward pass again, or leave free_graph out"
-            )
+        refuse_freed(node)
         stack.extend([parent for parent in node.inputs if parent is not None])
     return sorted(found, key=lambda node: node.serial)
 

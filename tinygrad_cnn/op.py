@@ -36,6 +36,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .context import current_mode
+from .definition import broadcast_index
 from .errors import DtypeError, GraphError, OptionError, ShapeError, TinygradError
 from .graph import Handle, Node
 
@@ -53,6 +54,13 @@ class Cost(NamedTuple):
 def constant(x: Any) -> Any:
     """The plain value of a vjp's argument, for what is locally constant: a mask, an index."""
     return x.node.value if isinstance(x, Handle) else x
+
+
+def has_gradient(value: Any) -> bool:
+    """Whether a value can have one: it is floating, or of several outputs one is."""
+    if type(value) is tuple:
+        return any(map(has_gradient, value))
+    return type(value) is float or np.asarray(value).dtype.kind == "f"
 
 
 class Op:
@@ -84,7 +92,7 @@ class Op:
 
     def _read_signature(self, forward: Callable[..., Any]) -> None:
         self.inputs: tuple[str, ...] = ()
-        self.optional = 0  # how many inputs, from the last, may be left out
+        self.optional: dict[str, Any] = {}  # the inputs that may be left out; usually None then
         self.variadic = False
         self.options: tuple[str, ...] = ()
         self.defaults: dict[str, Any] = {}
@@ -94,13 +102,16 @@ class Op:
         for name, parameter in inspect.signature(forward).parameters.items():
             if parameter.kind is parameter.VAR_POSITIONAL:
                 self.variadic = True
+            elif parameter.kind is parameter.VAR_KEYWORD:
+                raise OptionError(f"{self.name}: name each option; **{name} cannot be recorded")
             elif parameter.kind is parameter.KEYWORD_ONLY:
                 self.options += (name,)
                 if parameter.default is not parameter.empty:
                     self.defaults[name] = parameter.default
             else:
                 self.inputs += (name,)
-                self.optional += parameter.default is not parameter.empty
+                if parameter.default is not parameter.empty:
+                    self.optional[name] = parameter.default
 
     # --- declaring -------------------------------------------------------------------------
 
@@ -156,6 +167,8 @@ class Op:
                 elif grain is not arg.grain:
                     raise self._mixed_grains()
             else:
+                if type(arg) is list:
+                    arg = np.asarray(arg)
                 nodes.append(arg)
                 values.append(arg)
         if self._check is not None:
@@ -169,10 +182,12 @@ class Op:
         except TinygradError:
             raise
         except Exception as error:
-            raise self._explain(error, values) from error
+            self._explain(error, values)
+            raise
         if grain is None:
             return value
-        return self._record(grain, nodes, value, options, needs_grad and mode.recording)
+        recorded = needs_grad and mode.recording and has_gradient(value)
+        return self._record(grain, nodes, value, options, recorded)
 
     def _bind(
         self, args: tuple[Any, ...], given: dict[str, Any]
@@ -186,8 +201,9 @@ class Op:
             count = len(self.inputs)
             args, extra = args[:count], args[count:]
             if len(args) < count:
-                args += tuple(given.pop(name, None) for name in self.inputs[len(args) :])
-            required = args[: count - self.optional]
+                left = self.inputs[len(args) :]
+                args += tuple(given.pop(name, self.optional.get(name)) for name in left)
+            required = args[: count - len(self.optional)]
             if None in [a if a is None else 0 for a in required]:
                 missing = [n for n, a in zip(self.inputs, required, strict=False) if a is None]
                 raise DtypeError(f"{self.name}: input {', '.join(missing)} is missing")
@@ -205,21 +221,21 @@ class Op:
             raise OptionError(f"{self.name}: {problem}; it takes {takes}")
         return args, options
 
-    def _explain(self, error: Exception, values: list[Any]) -> Exception:
+    def _explain(self, error: Exception, values: list[Any]) -> None:
+        """Say which op failed on what: in an error of ours if we know the cause, else in a note."""
         shapes = [np.shape(v) for v in values if v is not None]
-        if self.elementwise:
+        if self.elementwise and isinstance(error, TypeError | ValueError):
             try:
                 np.broadcast_shapes(*shapes)
             except ValueError:
                 listed = " and ".join(map(str, shapes))
-                return ShapeError(
+                raise ShapeError(
                     f"{self.name}: shapes {listed} do not broadcast: aligned from the right, "
                     "two sizes must be equal, or one of them 1"
-                )
-            kinds = " and ".join(getattr(v, "dtype", type(v)).__str__() for v in values)
-            return DtypeError(f"{self.name}: cannot compute with {kinds} ({error})")
+                ) from error
+            kinds = " and ".join(str(getattr(v, "dtype", type(v).__name__)) for v in values)
+            raise DtypeError(f"{self.name}: cannot compute with {kinds} ({error})") from error
         error.add_note(f"in op {self.name!r} on inputs of shapes {shapes}")
-        return error
 
     def _record(
         self, grain: Any, nodes: list[Any], value: Any, options: dict[str, Any], recorded: bool
@@ -231,20 +247,38 @@ class Op:
             inputs = tuple(
                 [n if n is None or isinstance(n, Node) else Node(n, role="constant") for n in nodes]
             )
-        if isinstance(value, _PLAIN):
-            if grain.is_single:
-                value = float(value)
-            return grain.of(Node(value, self, inputs, options, recorded, scope))
         if type(value) is not tuple:
-            raise DtypeError(
-                f"{self.name}: the forward must return an array, got {type(value).__name__}"
-            )
+            value = self._kept(value, grain.is_single)
+            return grain.of(Node(value, self, inputs, options, recorded, scope))
+        value = tuple([self._kept(part, grain.is_single) for part in value])
         whole = Node(value, self, inputs, options, recorded, scope)
         source = (whole,) if recorded else ()
         return tuple(
-            grain.of(Node(part, OUTPUT, source, {"index": i}, recorded, scope))
+            grain.of(
+                Node(part, OUTPUT, source, {"index": i}, recorded and has_gradient(part), scope)
+            )
             for i, part in enumerate(value)
         )
+
+    def _kept(self, value: Any, single: bool) -> Any:
+        """What a forward returned, as nodes keep it: an array, or a Scalar's float."""
+        if not isinstance(value, _PLAIN):
+            raise DtypeError(
+                f"{self.name}: the forward must return an array, got {type(value).__name__}"
+            )
+        if not single:
+            value = value if hasattr(value, "dtype") else np.asarray(value)
+            if value.dtype.kind not in "fiub":
+                raise DtypeError(
+                    f"{self.name}: real numbers are needed, the result is {value.dtype}"
+                )
+            return value
+        if type(value) is not float and np.ndim(value):
+            raise DtypeError(
+                f"{self.name}: a Scalar and an array of shape {np.shape(value)} do not mix; "
+                "make the Scalar a Tensor: tg.Tensor(scalar.data)"
+            )
+        return float(value)
 
     def _watched(
         self,
@@ -263,14 +297,15 @@ class Op:
         except TinygradError:
             raise
         except Exception as error:
-            raise self._explain(error, values) from error
+            self._explain(error, values)
+            raise
         seconds = time.perf_counter() - started
         result = self._record(grain, nodes, value, options, True)
         made = [handle.node for handle in (result if isinstance(result, tuple) else (result,))]
         if isinstance(result, tuple):
             made.insert(0, made[0].inputs[0])
         for i, node in enumerate(made):
-            node.needs_grad = needs_grad and mode.recording
+            node.needs_grad = needs_grad and mode.recording and has_gradient(node.value)
             for watcher in mode.watchers:
                 watcher.on_forward(node, seconds if i == 0 else 0.0)
         return result
@@ -313,7 +348,8 @@ class Op:
         if self._definition is not None:
             return self._definition(at, *inputs, **options)
         if self.elementwise:
-            return self(*[x[broadcast_index(at, x.shape)] for x in inputs])
+            cells = [x if x is None else x[broadcast_index(at, x.shape)] for x in inputs]
+            return self(*cells, **options)
         raise GraphError(f"{self.name} has no definition: declare one with @{self.name}.definition")
 
     def cost(self, node: Node) -> Cost:
@@ -378,9 +414,3 @@ def op(
 
 OUTPUT = Op("output", lambda values, *, index: values[index])
 """Picks one output of an op that has several. Backward treats it apart: see there."""
-
-
-def broadcast_index(at: tuple[int, ...], shape: Shape) -> tuple[int, ...]:
-    """Where output index `at` reads an input of `shape`: aligned from the right, 0 in axes of 1."""
-    tail = at[len(at) - len(shape) :] if shape else ()
-    return tuple(0 if size == 1 else i for i, size in zip(tail, shape, strict=True))

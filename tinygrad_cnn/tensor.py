@@ -242,12 +242,14 @@ def _as_array(data: Any, dtype: Any, copy: bool) -> np.ndarray[Any, Any]:
     if dtype is None and not isinstance(data, np.ndarray | np.generic):
         dtype = defaults.default_dtype()
     try:
-        array = np.array(data, dtype=dtype, copy=True if copy else None)
+        given = np.asarray(data)  # first as it is: a cast makes numbers of None and of strings
     except (ValueError, TypeError) as error:
         raise DtypeError(f"Tensor: cannot make a numeric array of this data: {error}") from error
-    if array.dtype.kind not in "fiub":
-        raise DtypeError(f"Tensor: real numbers are needed, got dtype {array.dtype}")
-    return array
+    wanted = given.dtype if dtype is None else np.dtype(dtype)
+    for kind in (given.dtype, wanted):
+        if kind.kind not in "fiub":
+            raise DtypeError(f"Tensor: real numbers are needed, got dtype {kind}")
+    return np.array(given, dtype=wanted, copy=True if copy else None)
 
 
 def _must_be_floating(dtype: np.dtype[Any]) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .context import current_mode, mode
-from .graph import Graph, Handle, Node
+from .graph import Graph, Handle, Node, refuse_freed
 from .op import OUTPUT, Cost
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -84,8 +84,14 @@ class Trace:
 
     @property
     def graph(self) -> Graph:
-        """Everything computed inside, and the leaves it was computed from."""
+        """Everything computed inside, and the leaves it was computed from.
+
+        Raises:
+            GraphError: a backward pass inside has freed it.
+        """
         nodes = sorted(self._nodes, key=lambda node: node.serial)
+        for node in nodes:
+            refuse_freed(node)
         used = {parent for node in nodes for parent in node.inputs}
         return Graph(nodes, [node for node in nodes if node not in used])
 

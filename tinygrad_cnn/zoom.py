@@ -8,7 +8,7 @@ import numpy as np
 
 from .context import scope
 from .errors import GraphError, ShapeError
-from .graph import Graph, Node, ancestors
+from .graph import Graph, Node, ancestors, refuse_freed
 from .op import OUTPUT
 from .scalar import Scalar
 from .tensor import Tensor
@@ -63,7 +63,8 @@ def zoom(y: Tensor, index: int | tuple[int, ...] = ()) -> ScalarGraph:
         A graph of Scalars. ``graph.output.backward()`` gives the gradients of the inputs' elements.
 
     Raises:
-        GraphError: y is no op's result, was not recorded, or its op has no definition.
+        GraphError: y is no op's result, was not recorded, was computed from values that have
+            changed since, or its op has no definition.
         ShapeError: the index is not one element of y.
 
     Example:
@@ -78,11 +79,18 @@ def zoom(y: Tensor, index: int | tuple[int, ...] = ()) -> ScalarGraph:
     node = y.node
     if node.op is OUTPUT and node.inputs:
         node = _only_first_output(node)
+    refuse_freed(node)
     if node.op is None or not node.inputs:
         raise GraphError(
             f"zoom: {node.describe()} is not the recorded result of an op; compute it from inputs "
             "with requires_grad=True, or inside a trace"
         )
+    for used in (*node.inputs, node):
+        if used is not None and used.modified > node.serial:
+            raise GraphError(
+                f"zoom: {node.describe()} used {used.describe()}, whose value was changed "
+                "afterwards; run the forward pass again"
+            )
     at = tuple(index) if isinstance(index, tuple | list) else (index,)
     at = _element(at, y.shape)
     cells = _cells(node)
@@ -114,6 +122,8 @@ def _only_first_output(node: Node) -> Node:
 
 
 def _element(at: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
-    if len(at) != len(shape) or not all(-n <= i < n for i, n in zip(at, shape, strict=True)):
+    if len(at) != len(shape) or not all(
+        isinstance(i, int | np.integer) and -n <= i < n for i, n in zip(at, shape, strict=True)
+    ):
         raise ShapeError(f"zoom: index {at} is not one element of shape {shape}")
     return tuple(i % n for i, n in zip(at, shape, strict=True))

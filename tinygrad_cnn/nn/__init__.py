@@ -1,6 +1,8 @@
 """Layers, and what they are made of."""
 
+from . import init
 from .containers import Residual, Sequential
+from .convolution import Conv1d, Conv2d, Conv3d, LocallyConnected2d
 from .layers import (
     AvgPool2d,
     Dropout,
@@ -12,18 +14,27 @@ from .layers import (
     Sigmoid,
     Tanh,
 )
-from .learned import BatchNorm2d, Conv2d, Linear
+from .linear import Embedding, Linear
 from .module import Module, Parameter
+from .normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d, GroupNorm, LayerNorm
 
 __all__ = [
     "AvgPool2d",
+    "BatchNorm1d",
     "BatchNorm2d",
+    "BatchNorm3d",
+    "Conv1d",
     "Conv2d",
+    "Conv3d",
     "Dropout",
+    "Embedding",
     "Flatten",
     "GlobalAvgPool2d",
+    "GroupNorm",
     "Identity",
+    "LayerNorm",
     "Linear",
+    "LocallyConnected2d",
     "MaxPool2d",
     "Module",
     "Parameter",
@@ -32,4 +43,5 @@ __all__ = [
     "Sequential",
     "Sigmoid",
     "Tanh",
+    "init",
 ]

@@ -44,6 +44,7 @@ class Module:
     """
 
     training: bool
+    has_fans = False  # does its weight map inputs to outputs, (out, in, …)? See `init`
 
     def __init__(self) -> None:
         self.training = True

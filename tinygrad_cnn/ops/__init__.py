@@ -4,35 +4,54 @@ from __future__ import annotations
 
 from ..op import Op
 from . import (
+    activation,
+    adaptive,
     convolution,
     dropout,
+    einsum,
     elementwise,
+    index,
+    layer_norms,
     linear,
+    locally_connected,
     loss,
     matmul,
+    moving,
     normalization,
     operators,
     pooling,
     reduce,
     residual,
     shape,
+    softmax,
+    statistics,
 )
 
+_FAMILIES = (
+    elementwise,
+    activation,
+    reduce,
+    statistics,
+    shape,
+    moving,
+    index,
+    matmul,
+    einsum,
+    linear,
+    softmax,
+    loss,
+    convolution,
+    locally_connected,
+    pooling,
+    adaptive,
+    normalization,
+    layer_norms,
+    dropout,
+    residual,
+)
 OPS: dict[str, Op] = {
     value.name: value
-    for family in (
-        elementwise,
-        reduce,
-        shape,
-        matmul,
-        linear,
-        loss,
-        convolution,
-        pooling,
-        normalization,
-        dropout,
-        residual,
-    )
+    for family in _FAMILIES
     for value in vars(family).values()
     if isinstance(value, Op)
 }

@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..op import Op, constant, op
+from ..definition import broadcast_index
+from ..errors import DtypeError, OptionError
+from ..op import Op, Shape, constant, op
 
 
 def _one(fast: Callable[..., float], forward: Callable[..., Any]) -> Callable[..., float]:
@@ -85,6 +87,22 @@ where: Op = _elementwise(
     lambda g, y, condition, a, b: where(constant(condition), 0.0, g),
 )
 
+
+def _first_wins(beats: Any) -> tuple[Any, Any]:
+    """The vjps of maximum or minimum: the one that wins gets the gradient; of equals the first."""
+    return (
+        lambda g, y, a, b: where(beats(constant(b), constant(a)), 0.0, g),
+        lambda g, y, a, b: where(beats(constant(b), constant(a)), g, 0.0),
+    )
+
+
+maximum = _elementwise(
+    np.maximum, lambda a, b: b if b > a or b != b else a, *_first_wins(operator.gt)
+)
+minimum = _elementwise(
+    np.minimum, lambda a, b: b if b < a or b != b else a, *_first_wins(operator.lt)
+)
+
 # --- functions of one number -----------------------------------------------------------------
 
 
@@ -106,6 +124,9 @@ def _sigmoid_of_one(x: float) -> float:
 
 exp = _elementwise(np.exp, math.exp, lambda g, y, x: g * y)
 log: Op = _elementwise(np.log, math.log, lambda g, y, x: g / x)
+expm1 = _elementwise(np.expm1, math.expm1, lambda g, y, x: g * (y + 1))
+log1p = _elementwise(np.log1p, math.log1p, lambda g, y, x: g / (1 + x))
+square = _elementwise(np.square, lambda x: x * x, lambda g, y, x: g * (2 * x))
 sqrt = _elementwise(np.sqrt, math.sqrt, lambda g, y, x: g / (2 * y))
 sin: Op = _elementwise(np.sin, math.sin, lambda g, y, x: g * cos(x))
 cos: Op = _elementwise(np.cos, math.cos, lambda g, y, x: -g * sin(x))
@@ -114,3 +135,49 @@ sigmoid = _elementwise(_sigmoid, _sigmoid_of_one, lambda g, y, x: g * (y * (1 - 
 relu = _elementwise(
     _relu, lambda x: x if x > 0 or x != x else 0.0, lambda g, y, x: g * (constant(x) > 0)
 )
+
+
+@op(elementwise=True)
+def clip(x: Any, *, min: float | None = None, max: float | None = None) -> Any:
+    """x, but no less than `min` and no more than `max`; the gradient passes in min ≤ x ≤ max.
+
+    Raises:
+        OptionError: neither bound is given, or min > max.
+    """
+    return np.clip(x, min, max)
+
+
+@clip.check
+def _(x: Any, *, min: float | None, max: float | None) -> dict[str, Any]:
+    if min is None and max is None:
+        raise OptionError("clip: give min, max, or both")
+    for name, bound in (("min", min), ("max", max)):
+        if bound is not None and not isinstance(bound, int | float | np.number):
+            raise DtypeError(
+                f"clip: {name} must be a number, got {type(bound).__name__}; use maximum and "
+                "minimum for bounds that differ from element to element"
+            )
+    if min is not None and max is not None and min > max:
+        raise OptionError(f"clip: min {min} is larger than max {max}")
+    # Python numbers, so that they take the input's dtype
+    return {
+        "min": None if min is None else float(min),
+        "max": None if max is None else float(max),
+    }
+
+
+@clip.vjp
+def _(g: Any, y: Any, x: Any, *, min: float | None, max: float | None) -> Any:
+    value = constant(x)
+    inside = (value >= (-math.inf if min is None else min)) & (
+        value <= (math.inf if max is None else max)
+    )
+    return where(inside, g, 0.0)
+
+
+@clip.definition
+def _(at: Shape, x: Any, *, min: float | None, max: float | None) -> Any:
+    value = x[broadcast_index(at, x.shape)]
+    if min is not None and value < min:
+        return min
+    return max if max is not None and value > max else value

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..definition import add_up
 from ..errors import DtypeError, ShapeError
 from ..op import Shape, op
 
@@ -70,9 +71,7 @@ linear.vjp(
 @linear.definition
 def _(at: Shape, x: Any, w: Any, b: Any) -> Any:
     *lead, o = at
-    total = 0.0
-    for i in range(w.shape[1]):
-        total = total + x[(*lead, i)] * w[(o, i)]
+    total = add_up(x[(*lead, i)] * w[(o, i)] for i in range(w.shape[1]))
     return total if b is None else total + b[(o,)]
 
 

@@ -1,105 +1,57 @@
-"""From logits to a loss: softmax, its logarithm, and cross-entropy."""
+"""Losses: how far a prediction is from its target, as one number (or one for each example)."""
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from ..errors import DtypeError, OptionError, ShapeError
-from ..op import Op, Shape, constant, op
-from .elementwise import exp
-from .reduce import reduced_axes
+from ..definition import add_up
+from ..errors import DtypeError, GraphError, OptionError, ShapeError
+from ..graph import Handle
+from ..op import Shape, constant, op
+from .activation import softplus
+from .elementwise import sigmoid
+from .softmax import log_softmax, log_sum_exp, slice_through, softmax
 
 
-def _along_one_axis(declared: Op) -> Op:
-    @declared.check
-    def _(x: Any, *, axis: int) -> dict[str, Any]:
-        if np.asarray(x).dtype.kind != "f":
-            raise DtypeError(
-                f"{declared.name}: floating logits are needed, got {np.asarray(x).dtype}"
-            )
-        return {"axis": reduced_axes((axis,), np.ndim(x), declared.name)[0]}
-
-    @declared.multiply_adds
-    def _(out: Shape, x: Shape, *, axis: int) -> int:
-        return 3 * math.prod(x)
-
-    return declared
+def _reduction(name: str, reduction: str) -> str:
+    if reduction not in {"mean", "sum", "none"}:
+        raise OptionError(f"{name}: reduction {reduction!r} is not mean, sum or none")
+    return reduction
 
 
-def _slice_through(at: Shape, x: Any, axis: int) -> list[Any]:
-    """The elements of x that share all indices with `at` but the one along `axis`."""
-    return [x[(*at[:axis], k, *at[axis + 1 :])] for k in range(x.shape[axis])]
-
-
-def _log_sum_exp(row: list[Any]) -> Any:
-    """log Σ eˣ of some Scalars; shifted by the largest, so that nothing overflows."""
-    shift = max(float(x) for x in row)
-    shift = shift if math.isfinite(shift) else 0.0
-    total = 0.0
-    for x in row:
-        total = total + (x - shift).exp()
-    return total.log() + shift  # type: ignore[attr-defined]
-
-
-@_along_one_axis
-@op
-def log_softmax(x: Any, *, axis: int = -1) -> Any:
-    """xᵢ − log Σⱼ eˣʲ along `axis`; stable for logits of any size.
-
-    Example:
-        >>> import tinygrad_cnn as tg
-        >>> tg.log_softmax(tg.Tensor([0.0, 1e4])).numpy()
-        array([-10000.,      0.], dtype=float32)
-    """
-    shifted = x - np.max(x, axis=axis, keepdims=True)
-    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
-
-
-@log_softmax.vjp
-def _(g: Any, y: Any, x: Any, *, axis: int) -> Any:
-    return g - exp(y) * g.sum(axis=axis, keepdims=True)
-
-
-@log_softmax.definition
-def _(at: Shape, x: Any, *, axis: int) -> Any:
-    return x[at] - _log_sum_exp(_slice_through(at, x, axis))
-
-
-@_along_one_axis
-@op
-def softmax(x: Any, *, axis: int = -1) -> Any:
-    """eˣⁱ / Σⱼ eˣʲ along `axis`: positive, and sums to 1."""
-    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
-    return e / np.sum(e, axis=axis, keepdims=True)
-
-
-@softmax.vjp
-def _(g: Any, y: Any, x: Any, *, axis: int) -> Any:
-    gy = g * y
-    return gy - y * gy.sum(axis=axis, keepdims=True)
-
-
-@softmax.definition
-def _(at: Shape, x: Any, *, axis: int) -> Any:
-    return (x[at] - _log_sum_exp(_slice_through(at, x, axis))).exp()
+# --- classes ---------------------------------------------------------------------------------
 
 
 @op
-def cross_entropy(logits: Any, target: Any, *, reduction: str = "mean") -> Any:
+def cross_entropy(
+    logits: Any,
+    target: Any,
+    *,
+    weight: Any = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
     """−log softmax(logits)[target], averaged over the examples.
 
     Args:
         logits: (N, C), or (N, C, …) with a class for every position; C classes along axis 1.
         target: integer classes in 0 … C−1, of shape (N,) or (N, …). It has no gradient.
+        weight: how much each class counts, (C,), or None; a constant. "mean" divides by the
+            weights of the targets.
+        ignore_index: a target that does not count at all.
         reduction: "mean", "sum", or "none" for one loss an example.
+        label_smoothing: so much of the target's 1 is spread evenly over all classes.
 
     Raises:
-        ShapeError: target's shape does not fit the logits'.
+        ShapeError: target's or weight's shape does not fit the logits'.
         DtypeError: target is not of integers.
-        OptionError: a class out of range, or an unknown reduction.
+        OptionError: a class out of range, an unknown reduction, smoothing not in 0 … 1.
 
     Example:
         >>> import tinygrad_cnn as tg
@@ -107,62 +59,326 @@ def cross_entropy(logits: Any, target: Any, *, reduction: str = "mean") -> Any:
         >>> round(tg.cross_entropy(logits, [0, 1]).item(), 4)
         0.41
     """
-    target = np.asarray(target)
-    picked = -np.take_along_axis(log_softmax(logits, 1), target[:, None], 1)[:, 0]
+    return _weighted(
+        log_softmax(logits, 1), target, weight, ignore_index, reduction, label_smoothing
+    )
+
+
+@op
+def nll_loss(
+    log_probabilities: Any,
+    target: Any,
+    *,
+    weight: Any = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Any:
+    """−log_probabilities[target]: `cross_entropy` for those who took the log-softmax themselves.
+
+    Args and errors: as for `cross_entropy`.
+    """
+    return _weighted(log_probabilities, target, weight, ignore_index, reduction, 0.0)
+
+
+def _coefficients(
+    shape: Shape, dtype: Any, target: Any, weight: Any, ignore_index: int, smoothing: float
+) -> tuple[Any, Any]:
+    """Q with loss[n] = −Σ_c Q[n, c]·log p[n, c], and by what "mean" divides.
+
+    Q[n, c] = w[c]·((1−ε)·[c = target] + ε/C), and 0 where the target is ignored.
+    """
+    counts = target != ignore_index
+    safe = np.where(counts, target, 0)
+    w = np.ones(shape[1], dtype) if weight is None else weight
+    q = np.full(shape, smoothing / shape[1], dtype)
+    np.put_along_axis(q, safe[:, None], 1 - smoothing + smoothing / shape[1], axis=1)
+    q *= w.reshape((-1, *(1,) * (len(shape) - 2)))
+    q *= counts[:, None]
+    return q, (w[safe] * counts).sum()
+
+
+def _weighted(
+    log_p: Any, target: Any, weight: Any, ignore_index: int, reduction: str, smoothing: float
+) -> Any:
+    q, total = _coefficients(log_p.shape, log_p.dtype, target, weight, ignore_index, smoothing)
+    losses = -np.where(q == 0, 0, q * log_p).sum(axis=1)
     if reduction == "none":
-        return picked
-    return np.mean(picked) if reduction == "mean" else np.sum(picked)
+        return losses
+    return losses.sum() if reduction == "sum" else losses.sum() / total
+
+
+def _check_classes(
+    name: str, logits: Any, target: Any, weight: Any, ignore_index: int, reduction: str
+) -> dict[str, Any]:
+    shape, dtype = np.shape(logits), np.asarray(logits).dtype
+    target = np.asarray(target)
+    if len(shape) < 2 or target.shape != shape[:1] + shape[2:]:
+        fit = shape[:1] + shape[2:] if len(shape) > 1 else "(N,) for logits (N, C)"
+        raise ShapeError(f"{name}: logits {shape} need a target of shape {fit}, got {target.shape}")
+    if target.dtype.kind not in "iu":
+        raise DtypeError(
+            f"{name}: the target holds class numbers, so integers are needed, got {target.dtype}"
+        )
+    if dtype.kind != "f":
+        raise DtypeError(f"{name}: floating logits are needed, got {dtype}")
+    used = target[target != ignore_index]
+    if used.size and not (used.min() >= 0 and used.max() < shape[1]):
+        worst = used.max() if used.max() >= shape[1] else used.min()
+        raise OptionError(
+            f"{name}: class {worst} in target, but the logits have {shape[1]} classes "
+            f"(0 … {shape[1] - 1})"
+        )
+    weight = _constant_option(name, "weight", weight, dtype)
+    if weight is not None and weight.shape != shape[1:2]:
+        raise ShapeError(
+            f"{name}: weight must have shape {shape[1:2]}, one for each class, got {weight.shape}"
+        )
+    return {
+        "weight": weight,
+        "ignore_index": ignore_index,
+        "reduction": _reduction(name, reduction),
+    }
+
+
+def _constant_option(name: str, option: str, value: Any, dtype: Any) -> Any:
+    """An array given as an option, in the input's dtype; refused if it asks for a gradient."""
+    if isinstance(value, Handle) and value.node.needs_grad:
+        raise GraphError(f"{name}: {option} has no gradient; pass {option}.detach()")
+    return None if value is None else np.asarray(constant(value), dtype)
 
 
 @cross_entropy.check
-def _(logits: Any, target: Any, *, reduction: str) -> dict[str, Any]:
-    shape, target = np.shape(logits), np.asarray(target)
-    if len(shape) < 2 or target.shape != shape[:1] + shape[2:]:
-        fit = (*shape[:1], *shape[2:]) if len(shape) > 1 else "(N,) for logits (N, C)"
-        raise ShapeError(
-            f"cross_entropy: logits {shape} need a target of shape {fit}, got {target.shape}"
-        )
-    if target.dtype.kind not in "iu":
-        raise DtypeError(
-            f"cross_entropy: the target holds class numbers, so integers are needed, "
-            f"got {target.dtype}"
-        )
-    if target.size and not (target.min() >= 0 and target.max() < shape[1]):
-        worst = target.max() if target.max() >= shape[1] else target.min()
-        raise OptionError(
-            f"cross_entropy: class {worst} in target, but the logits have {shape[1]} classes "
-            f"(0 … {shape[1] - 1})"
-        )
-    if reduction not in {"mean", "sum", "none"}:
-        raise OptionError(f"cross_entropy: reduction {reduction!r} is not mean, sum or none")
-    return {"reduction": reduction}
+def _(logits: Any, target: Any, *, label_smoothing: float, **options: Any) -> dict[str, Any]:
+    checked = _check_classes("cross_entropy", logits, target, **options)
+    if not 0 <= label_smoothing <= 1:
+        raise OptionError(f"cross_entropy: label_smoothing must be in 0 … 1, got {label_smoothing}")
+    return {**checked, "label_smoothing": float(label_smoothing)}
 
 
-def _cross_entropy_vjp(g: Any, y: Any, logits: Any, target: Any, *, reduction: str) -> Any:
-    target = np.asarray(constant(target))
-    one_hot = np.zeros(logits.shape, logits.dtype)
-    np.put_along_axis(one_hot, target[:, None], 1, axis=1)
+@nll_loss.check
+def _(log_probabilities: Any, target: Any, **options: Any) -> dict[str, Any]:
+    return _check_classes("nll_loss", log_probabilities, target, **options)
+
+
+def _spread(g: Any, q: Any, total: Any, reduction: str) -> Any:
+    """The cotangent of the loss as that of each example's, ready to go with (N, C, …)."""
     if reduction == "none":
-        g = g.reshape((target.shape[0], 1, *target.shape[1:]))
-    elif reduction == "mean":
-        g = g / target.size
-    return g * (softmax(logits, 1) - one_hot)
+        return g.reshape((q.shape[0], 1, *q.shape[2:]))
+    return g if reduction == "sum" else g / total
+
+
+def _cross_entropy_vjp(
+    g: Any,
+    y: Any,
+    logits: Any,
+    target: Any,
+    *,
+    weight: Any,
+    ignore_index: int,
+    reduction: str,
+    label_smoothing: float,
+) -> Any:
+    target = np.asarray(constant(target))
+    q, total = _coefficients(
+        logits.shape, logits.dtype, target, weight, ignore_index, label_smoothing
+    )
+    slope = softmax(logits, 1) * q.sum(axis=1, keepdims=True) - q
+    return _spread(g, q, total, reduction) * slope
+
+
+def _nll_vjp(
+    g: Any, y: Any, log_p: Any, target: Any, *, weight: Any, ignore_index: int, reduction: str
+) -> Any:
+    target = np.asarray(constant(target))
+    q, total = _coefficients(log_p.shape, log_p.dtype, target, weight, ignore_index, 0.0)
+    return _spread(g, q, total, reduction) * -q
 
 
 cross_entropy.vjp(_cross_entropy_vjp, None)
+nll_loss.vjp(_nll_vjp, None)
+
+
+def _define_classes(
+    at: Shape, log_p: Any, target: Any, weight: Any, ignore: int, reduction: str, smoothing: float
+) -> Any:
+    """−Σ share·log p over classes and examples; `log_p(n, c, rest)` is a Scalar."""
+    places = [at] if reduction == "none" else list(itertools.product(*map(range, target.shape)))
+    labels = {place: int(float(target[place])) for place in places}
+    counted = {place: label for place, label in labels.items() if label != ignore}
+
+    def weight_of(c: int) -> float:
+        return 1.0 if weight is None else float(weight[c])
+
+    def terms() -> Iterator[Any]:
+        for (n, *rest), label in counted.items():
+            for c in range(log_p.classes):
+                share = (1 - smoothing) * (c == label) + smoothing / log_p.classes
+                if share:
+                    yield -share * weight_of(c) * log_p(n, c, rest)
+
+    total = add_up(terms())
+    if reduction != "mean":
+        return total
+    return total / sum(weight_of(label) for label in counted.values())
+
+
+class _LogSoftmax:
+    def __init__(self, logits: Any) -> None:
+        self.logits, self.classes = logits, logits.shape[1]
+
+    def __call__(self, n: int, c: int, rest: list[int]) -> Any:
+        place = (n, c, *rest)
+        return self.logits[place] - log_sum_exp(slice_through(place, self.logits, 1))
+
+
+class _Given(_LogSoftmax):
+    def __call__(self, n: int, c: int, rest: list[int]) -> Any:
+        return self.logits[(n, c, *rest)]
 
 
 @cross_entropy.definition
-def _(at: Shape, logits: Any, target: Any, *, reduction: str) -> Any:
-    places = [at] if reduction == "none" else list(np.ndindex(*target.shape))
-    total = 0.0
-    for n, *rest in places:
-        label = int(float(target[(n, *rest)]))
-        where = (n, label, *rest)
-        total = total + _log_sum_exp(_slice_through(where, logits, 1)) - logits[where]
+def _(
+    at: Shape,
+    logits: Any,
+    target: Any,
+    *,
+    weight: Any,
+    ignore_index: int,
+    reduction: str,
+    label_smoothing: float,
+) -> Any:
+    log_p = _LogSoftmax(logits)
+    return _define_classes(at, log_p, target, weight, ignore_index, reduction, label_smoothing)
+
+
+@nll_loss.definition
+def _(at: Shape, log_p: Any, target: Any, *, weight: Any, ignore_index: int, reduction: str) -> Any:
+    return _define_classes(at, _Given(log_p), target, weight, ignore_index, reduction, 0.0)
+
+
+cross_entropy.multiply_adds(lambda out, logits, *others, **o: 3 * math.prod(logits))
+nll_loss.multiply_adds(lambda out, log_p, *others, **o: math.prod(out))
+
+# --- numbers ---------------------------------------------------------------------------------
+
+
+def _reduced(losses: Any, reduction: str) -> Any:
+    if reduction == "none":
+        return losses
+    return losses.sum() if reduction == "sum" else losses.mean()
+
+
+def _check_pair(name: str, x: Any, target: Any, reduction: str) -> dict[str, Any]:
+    if np.shape(x) != np.shape(target):
+        raise ShapeError(
+            f"{name}: input {np.shape(x)} and target {np.shape(target)} must have equal shapes"
+        )
+    if np.asarray(x).dtype.kind != "f":
+        raise DtypeError(f"{name}: a floating input is needed, got {np.asarray(x).dtype}")
+    return {"reduction": _reduction(name, reduction)}
+
+
+def _define_pair(at: Shape, x: Any, reduction: str, one: Any) -> Any:
+    if reduction == "none":
+        return one(at)
+    places = list(itertools.product(*map(range, x.shape)))
+    total = add_up(map(one, places))
     return total / len(places) if reduction == "mean" else total
 
 
-@cross_entropy.multiply_adds
-def _(out: Shape, logits: Shape, target: Shape, *, reduction: str) -> int:
-    return 3 * math.prod(logits)
+def _share(g: Any, x: Any, reduction: str) -> Any:
+    return g / x.size if reduction == "mean" else g
+
+
+@op
+def mse_loss(x: Any, target: Any, *, reduction: str = "mean") -> Any:
+    """The squared difference, (x − target)², averaged over all elements.
+
+    Args:
+        x, target: of one shape; nothing is broadcast.
+        reduction: "mean", "sum", or "none" for one loss an element.
+
+    Raises:
+        ShapeError: the shapes differ.
+    """
+    return _reduced((x - target) ** 2, reduction)
+
+
+@mse_loss.check
+def _(x: Any, target: Any, *, reduction: str) -> dict[str, Any]:
+    return _check_pair("mse_loss", x, target, reduction)
+
+
+mse_loss.vjp(
+    lambda g, y, x, target, reduction: _share(g, x, reduction) * (2 * (x - target)),
+    lambda g, y, x, target, reduction: _share(g, x, reduction) * (2 * (target - x)),
+)
+
+
+@mse_loss.definition
+def _(at: Shape, x: Any, target: Any, *, reduction: str) -> Any:
+    return _define_pair(at, x, reduction, lambda i: (x[i] - target[i]) ** 2)
+
+
+@op
+def binary_cross_entropy_with_logits(
+    x: Any, target: Any, *, reduction: str = "mean", pos_weight: Any = None
+) -> Any:
+    """−(t·log σ(x) + (1−t)·log(1−σ(x))), averaged; stable for logits of any size.
+
+    Args:
+        x: logits, of any shape.
+        target: probabilities in 0 … 1, of the same shape.
+        reduction: "mean", "sum", or "none" for one loss an element.
+        pos_weight: how much positive targets count, broadcast against x, or None; a constant.
+
+    Raises:
+        ShapeError: the shapes differ.
+    """
+    softplus_minus = np.logaddexp(0, -x)  # −log σ(x); and −log(1−σ(x)) = x + that
+    gain = 1 if pos_weight is None else 1 + (pos_weight - 1) * target
+    return _reduced(((1 - target) * x + gain * softplus_minus).astype(x.dtype), reduction)
+
+
+@binary_cross_entropy_with_logits.check
+def _(x: Any, target: Any, *, reduction: str, pos_weight: Any) -> dict[str, Any]:
+    name = "binary_cross_entropy_with_logits"
+    options = _check_pair(name, x, target, reduction)
+    weight = _constant_option(name, "pos_weight", pos_weight, np.asarray(x).dtype)
+    if weight is not None:
+        try:
+            weight = np.broadcast_to(weight, np.shape(x))
+        except ValueError:
+            raise ShapeError(
+                f"{name}: pos_weight {weight.shape} does not broadcast to {np.shape(x)}"
+            ) from None
+    return {**options, "pos_weight": weight}
+
+
+def _bce_vjp_x(g: Any, y: Any, x: Any, target: Any, *, reduction: str, pos_weight: Any) -> Any:
+    gain = 1 if pos_weight is None else 1 + (pos_weight - 1) * target
+    return _share(g, x, reduction) * ((1 - target) - gain * sigmoid(-x))
+
+
+def _bce_vjp_target(g: Any, y: Any, x: Any, target: Any, *, reduction: str, pos_weight: Any) -> Any:
+    slope = -x if pos_weight is None else (pos_weight - 1) * softplus(-x) - x
+    return _share(g, x, reduction) * slope
+
+
+binary_cross_entropy_with_logits.vjp(_bce_vjp_x, _bce_vjp_target)
+
+
+@binary_cross_entropy_with_logits.definition
+def _(at: Shape, x: Any, target: Any, *, reduction: str, pos_weight: Any) -> Any:
+    def one(i: Shape) -> Any:
+        t = target[i]
+        positive = t * x[i].sigmoid().log()
+        if pos_weight is not None:
+            positive = float(pos_weight[i]) * positive
+        return -(positive + (1 - t) * (-x[i]).sigmoid().log())
+
+    return _define_pair(at, x, reduction, one)
+
+
+binary_cross_entropy_with_logits.multiply_adds(lambda out, x, *others, **o: 4 * math.prod(x))
+mse_loss.multiply_adds(lambda out, x, target, **o: math.prod(x))

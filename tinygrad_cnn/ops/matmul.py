@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..definition import add_up, broadcast_index
 from ..errors import ShapeError
-from ..op import Shape, broadcast_index, op
+from ..op import Shape, op
 
 
 @op(symbol="@")
@@ -77,10 +78,7 @@ def _(at: Shape, a: Any, b: Any) -> Any:
     column, row = ends
     lead_a = broadcast_index(batch, a.shape[:-2])
     lead_b = broadcast_index(batch, b.shape[:-2])
-    total = 0.0
-    for k in range(a.shape[-1]):
-        total = total + a[(*lead_a, *row, k)] * b[(*lead_b, k, *column)]
-    return total
+    return add_up(a[(*lead_a, *row, k)] * b[(*lead_b, k, *column)] for k in range(a.shape[-1]))
 
 
 @matmul.multiply_adds

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..definition import add_up
 from ..errors import DtypeError, OptionError, ShapeError
 from ..op import Shape, constant, op
 
@@ -117,14 +118,9 @@ def _(at: Shape, x: Any, weight: Any, bias: Any, *, eps: float) -> Any:
     c = at[1]
     n, _, *sizes = x.shape
     places = [(i, c, *p) for i in range(n) for p in itertools.product(*map(range, sizes))]
-    total = 0.0
-    for place in places:
-        total = total + x[place]
-    mean = total / len(places)
-    squares = 0.0
-    for place in places:
-        squares = squares + (x[place] - mean) ** 2
-    y = (x[at] - mean) / (squares / len(places) + eps) ** 0.5
+    mean = add_up(x[place] for place in places) / len(places)
+    variance = add_up((x[place] - mean) ** 2 for place in places) / len(places)
+    y = (x[at] - mean) / (variance + eps) ** 0.5
     y = y if weight is None else y * weight[(c,)]
     return y if bias is None else y + bias[(c,)]
 

@@ -13,8 +13,8 @@ from ..graph import Handle
 from ..op import constant
 from ..scalar import Scalar
 from ..tensor import Tensor
+from . import activation, matmul, moving, reduce, shape, softmax, statistics
 from . import elementwise as e
-from . import loss, matmul, reduce, shape
 
 _ARITHMETIC = {
     "add": e.add,
@@ -27,17 +27,19 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "__neg__": e.negative,
     "__abs__": e.absolute,
     "abs": e.absolute,
-    **{f.name: f for f in (e.exp, e.log, e.sqrt, e.sin, e.cos, e.tanh, e.sigmoid, e.relu)},
+    **{f.name: f for f in (e.exp, e.expm1, e.log, e.log1p, e.sqrt, e.square, e.sin, e.cos, e.tanh)},
+    **{f.name: f for f in (e.sigmoid, e.relu, activation.erf)},
 }
 _TENSOR_METHODS: dict[str, Callable[..., Any]] = {
     "__getitem__": shape.getitem,
     "__matmul__": matmul.matmul,
-    "sum": reduce.sum,
-    "mean": reduce.mean,
-    "max": reduce.max,
-    "astype": shape.astype,
-    "softmax": loss.softmax,
-    "log_softmax": loss.log_softmax,
+    "clip": e.clip,
+    "softmax": softmax.softmax,
+    "log_softmax": softmax.log_softmax,
+    "argmax": statistics.argmax,
+    **{f.name: f for f in (reduce.sum, reduce.mean, reduce.max, reduce.min, reduce.prod)},
+    **{f.name: f for f in (statistics.var, statistics.std, statistics.cumsum)},
+    **{f.name: f for f in (moving.squeeze, moving.repeat, moving.take, shape.astype)},
 }
 
 
@@ -83,6 +85,13 @@ def _transpose(self: Tensor, *axes: Any) -> Any:
     return shape.transpose(self, axes[0] if isinstance(axes[0], tuple | list) else axes)
 
 
+def _swapaxes(self: Tensor, a: int, b: int) -> Any:
+    """Two axes exchanged."""
+    axes = list(range(self.ndim))
+    axes[a], axes[b] = axes[b], axes[a]
+    return shape.transpose(self, tuple(axes))
+
+
 def _install(grain: type[Handle], methods: dict[str, Callable[..., Any]]) -> None:
     for name, op in methods.items():
         setattr(grain, name, _method(op))
@@ -122,6 +131,8 @@ for _name, _function in {
     "reshape": _reshape,
     "transpose": _transpose,
     "T": property(_transpose),
+    "flatten": lambda self: shape.reshape(self, -1),
+    "swapaxes": _swapaxes,
     **{
         f"__i{name}__": _in_place(f"__i{name}__", getattr(operator, name))
         for name in ("add", "sub", "mul", "truediv")

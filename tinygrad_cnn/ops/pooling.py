@@ -2,64 +2,116 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import Any
 
 import numpy as np
 
+from ..definition import add_up
 from ..errors import DtypeError, OptionError, ShapeError
 from ..kernels import pooling as kernels
-from ..kernels.convolution import output_size
+from ..kernels.windows import output_size, span
 from ..op import Op, Shape, constant, op
-from .convolution import Pairs, _read, padding_pairs, per_axis
 from .reduce import mean
+from .windows import Pairs, layout, padding_pairs, per_axis, places, read
 
 
 def _window_options(
-    x: Any, d: int, name: str, kernel_size: Any, stride: Any, padding: Any, dilation: Any = 1
+    x: Any,
+    d: int,
+    name: str,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    dilation: Any = 1,
 ) -> dict[str, Any]:
     """Kernel, stride, padding and dilation in canonical form, checked against the input."""
     shape = np.shape(x)
     if len(shape) != d + 2:
-        layout = "N, C, " + ", ".join("DHW"[3 - d :])
-        raise ShapeError(f"{name}: input must be ({layout}), got {shape}")
+        raise ShapeError(f"{name}: input must be ({layout(d)}), got {shape}")
     if np.asarray(x).dtype.kind != "f":
         raise DtypeError(f"{name}: a floating input is needed, got {np.asarray(x).dtype}")
     kernel = per_axis(kernel_size, d, name, "kernel_size", 1)
     stride = kernel if stride is None else per_axis(stride, d, name, "stride", 1)
     dilation = per_axis(dilation, d, name, "dilation", 1)
     pairs = padding_pairs(padding, d, kernel, dilation, name)
-    for n, k, s, pair, e in zip(shape[2:], kernel, stride, pairs, dilation, strict=True):
+    extended = _extended(shape[2:], kernel, stride, pairs, dilation, ceil_mode)
+    for n, k, s, pair, wide, e in zip(
+        shape[2:], kernel, stride, pairs, extended, dilation, strict=True
+    ):
         if 2 * max(pair) > k:
             raise OptionError(
                 f"{name}: padding {pairs} is more than half of kernel {kernel}, so that windows "
                 "could lie wholly in the padding"
             )
-        if output_size(n, k, s, pair, e) < 1:
+        out = output_size(n, k, s, wide, e)
+        if out < 1:
             raise ShapeError(
                 f"{name}: kernel {kernel} does not fit into input {shape[2:]} with padding {pairs}"
             )
-    return {"kernel_size": kernel, "stride": stride, "padding": pairs, "dilation": dilation}
+        starts = range(-pair[0], out * s - pair[0], s)
+        if e > n and any(not any(0 <= i + a * e < n for a in range(k)) for i in starts):
+            raise ShapeError(
+                f"{name}: with dilation {dilation}, windows of kernel {kernel} step over input "
+                f"{shape[2:]} and lie wholly in the padding {pairs}; use a smaller dilation"
+            )
+    return {
+        "kernel_size": kernel,
+        "stride": stride,
+        "padding": pairs,
+        "dilation": dilation,
+        "ceil_mode": bool(ceil_mode),
+    }
 
 
-def _reads(
+def _extended(
+    size: Shape, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape, ceil_mode: bool
+) -> Pairs:
+    """The padding, and with `ceil_mode` so much more at the end that a last window fits.
+
+    That window must begin inside the input or the padding before it, as in PyTorch.
+    """
+    if not ceil_mode:
+        return padding
+    extended = []
+    for n, k, s, (before, after), e in zip(size, kernel, stride, padding, dilation, strict=True):
+        rest = -(n + before + after - span(k, e)) % s
+        starts_at = n + after + rest - span(k, e)
+        extended.append((before, after + (rest if starts_at < n else 0)))
+    return tuple(extended)
+
+
+def _cells(
     at: Shape, size: Shape, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape
 ) -> list[Shape]:
     """The input indices that the window of output `at` covers, the padding left out."""
     n, c, *i = at
-    places = (
-        _read(tuple(i), a, stride, padding, dilation, size)
-        for a in itertools.product(*map(range, kernel))
-    )
-    return [(n, c, *place) for place in places if place is not None]
+    found = (read(tuple(i), a, stride, padding, dilation, size) for a in places(kernel))
+    return [(n, c, *place) for place in found if place is not None]
+
+
+# --- max -------------------------------------------------------------------------------------
 
 
 def _max_pool(d: int) -> Op:
+    def windows(
+        size: Shape, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+    ) -> tuple[Any, ...]:
+        extended = _extended(size, kernel_size, stride, padding, dilation, ceil_mode)
+        return kernel_size, stride, extended, dilation
+
     def forward(
-        x: Any, *, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1
+        x: Any,
+        *,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        ceil_mode: bool = False,
     ) -> Any:
-        return kernels.max_pool(x, kernel_size, stride, padding, dilation)
+        options = windows(x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
+        return kernels.max_pool(x, *options)
 
     forward.__doc__ = f"""The largest element of each window, in each channel by itself.
 
@@ -72,6 +124,7 @@ def _max_pool(d: int) -> Op:
         stride: how far it moves; the kernel's size if None.
         padding: on both sides; at most half of the kernel.
         dilation: the distance between the window's elements.
+        ceil_mode: whether a last window may reach over the end.
 
     Raises:
         ShapeError, DtypeError, OptionError: naming the sizes that do not fit.
@@ -83,17 +136,15 @@ def _max_pool(d: int) -> Op:
         return _window_options(x, d, pool.name, **options)
 
     @pool.vjp
-    def _(
-        g: Any, y: Any, x: Any, *, kernel_size: Any, stride: Any, padding: Any, dilation: Any
-    ) -> Any:
-        index = kernels.max_pool_index(constant(x), kernel_size, stride, padding, dilation)
+    def _(g: Any, y: Any, x: Any, **options: Any) -> Any:
+        index = kernels.max_pool_index(constant(x), *windows(x.shape[2:], **options))
         return unpool(g, index, x.shape[2:])
 
     @pool.definition
-    def _(at: Shape, x: Any, *, kernel_size: Any, stride: Any, padding: Any, dilation: Any) -> Any:
-        places = _reads(at, x.shape[2:], kernel_size, stride, padding, dilation)
-        best = x[places[0]]
-        for place in places[1:]:
+    def _(at: Shape, x: Any, **options: Any) -> Any:
+        first, *others = _cells(at, x.shape[2:], *windows(x.shape[2:], **options))
+        best = x[first]
+        for place in others:
             if x[place] > best:
                 best = x[place]
         return best
@@ -106,7 +157,8 @@ def _max_pool(d: int) -> Op:
 def unpool(g: Any, index: Any, *, size: Shape) -> Any:
     """g put back where each window's winner was, and added up: the gradient of max pooling.
 
-    `index` holds the flat spatial index of each winner; `size` is the input's spatial shape.
+    `index` holds the flat spatial index of each winner (−1: none); `size` is the input's spatial
+    shape.
     """
     return kernels.unpool(g, index, size)
 
@@ -127,33 +179,64 @@ def _(at: Shape, g: Any, index: Any, *, size: Shape) -> Any:
     flat = 0
     for i, s in zip(place, size, strict=True):
         flat = flat * s + i
-    total = 0.0
-    for window in itertools.product(*map(range, g.shape[2:])):
-        if float(index[(n, c, *window)]) == flat:
-            total = total + g[(n, c, *window)]
-    return total
+    return add_up(
+        g[(n, c, *window)]
+        for window in places(g.shape[2:])
+        if float(index[(n, c, *window)]) == flat
+    )
 
 
 @take_winners.definition
 def _(at: Shape, x: Any, index: Any) -> Any:
     flat, place = int(float(index[at])), []
+    if flat < 0:  # a window without a winner
+        return 0.0
     for s in reversed(x.shape[2:]):
         flat, i = divmod(flat, s)
         place.append(i)
     return x[(*at[:2], *reversed(place))]
 
 
+# --- average ---------------------------------------------------------------------------------
+
+
 def _average_pool(d: int) -> tuple[Op, Op]:
+    ones = (1,) * d
+
+    def extended(
+        size: Shape, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, **_: Any
+    ) -> tuple[Any, ...]:
+        return kernel_size, stride, _extended(size, kernel_size, stride, padding, ones, ceil_mode)
+
+    def counts(
+        size: Shape, dtype: Any, *, padding: Any, count_include_pad: bool, **options: Any
+    ) -> Any:
+        """By how many elements each window's sum is divided."""
+        kernel, stride, wide = extended(size, padding=padding, **options)
+        if count_include_pad:  # of the input and its padding, but not of what ceil_mode adds
+            size = tuple(n + sum(pair) for n, pair in zip(size, padding, strict=True))
+            wide = tuple((0, w[1] - p[1]) for w, p in zip(wide, padding, strict=True))
+            if not any(after for _, after in wide):
+                return math.prod(kernel)
+        return kernels.sum_pool(np.ones((1, 1, *size), dtype), kernel, stride, wide)
+
     def forward(
         x: Any,
         *,
         kernel_size: Any,
         stride: Any = None,
         padding: Any = 0,
+        ceil_mode: bool = False,
         count_include_pad: bool = True,
     ) -> Any:
-        y = kernels.sum_pool(x, kernel_size, stride, padding)
-        y /= _counts(x.shape[2:], kernel_size, stride, padding, count_include_pad, x.dtype)
+        options = {
+            "kernel_size": kernel_size,
+            "stride": stride,
+            "padding": padding,
+            "ceil_mode": ceil_mode,
+        }
+        y = kernels.sum_pool(x, *extended(x.shape[2:], **options))
+        y /= counts(x.shape[2:], x.dtype, count_include_pad=count_include_pad, **options)
         return y
 
     forward.__doc__ = f"""The mean of each window, in each channel by itself.
@@ -163,6 +246,7 @@ def _average_pool(d: int) -> tuple[Op, Op]:
         kernel_size: of the window; an int or {d} of them.
         stride: how far it moves; the kernel's size if None.
         padding: zeros on both sides; at most half of the kernel.
+        ceil_mode: whether a last window may reach over the end.
         count_include_pad: whether the padding's zeros count as elements of the mean.
 
     Raises:
@@ -178,51 +262,58 @@ def _average_pool(d: int) -> tuple[Op, Op]:
 
     @op(f"avg_pool{d}d_input_grad")
     def spread(
-        g: Any, *, size: Shape, kernel_size: Any, stride: Any, padding: Any, count_include_pad: bool
+        g: Any,
+        *,
+        size: Shape,
+        kernel_size: Any,
+        stride: Any,
+        padding: Any,
+        ceil_mode: bool,
+        count_include_pad: bool,
     ) -> Any:
         """g shared out evenly over each window: the gradient of average pooling."""
-        counts = _counts(size, kernel_size, stride, padding, count_include_pad, g.dtype)
-        return kernels.sum_pool_input_grad(g / counts, kernel_size, stride, padding, size)
+        options = {
+            "kernel_size": kernel_size,
+            "stride": stride,
+            "padding": padding,
+            "ceil_mode": ceil_mode,
+        }
+        share = g / counts(size, g.dtype, count_include_pad=count_include_pad, **options)
+        kernel, stride, wide = extended(size, **options)
+        return kernels.sum_pool_input_grad(share, kernel, stride, wide, size)
 
     pool.vjp(lambda g, y, x, **o: spread(g, size=x.shape[2:], **o))
     spread.vjp(lambda g, y, x, *, size, **o: pool(g, **o))
 
+    def window(at: Shape, size: Shape, **options: Any) -> tuple[list[Shape], int]:
+        """The cells of a window, and by how many its sum is divided."""
+        kernel, stride, wide = extended(size, **options)
+        cells = _cells(at, size, kernel, stride, wide, ones)
+        if not options["count_include_pad"]:
+            return cells, len(cells)
+        padding = options["padding"]
+        padded = tuple(n + sum(pair) for n, pair in zip(size, padding, strict=True))
+        return cells, len(_cells(at, padded, kernel, stride, ((0, 0),) * d, ones))
+
     @pool.definition
-    def _(
-        at: Shape, x: Any, *, kernel_size: Any, stride: Any, padding: Any, count_include_pad: bool
-    ) -> Any:
-        places = _reads(at, x.shape[2:], kernel_size, stride, padding, (1,) * d)
-        total = 0.0
-        for place in places:
-            total = total + x[place]
-        return total / (math.prod(kernel_size) if count_include_pad else len(places))
+    def _(at: Shape, x: Any, **options: Any) -> Any:
+        cells, count = window(at, x.shape[2:], **options)
+        return add_up(x[cell] for cell in cells) / count
 
     @spread.definition
-    def _(
-        at: Shape, g: Any, *, size: Shape, kernel_size: Any, stride: Any, padding: Any,
-        count_include_pad: bool,
-    ) -> Any:  # fmt: skip
-        total = 0.0
-        for i in itertools.product(*map(range, g.shape[2:])):
-            window = (*at[:2], *i)
-            places = _reads(window, size, kernel_size, stride, padding, (1,) * d)
-            if at in places:
-                count = math.prod(kernel_size) if count_include_pad else len(places)
-                total = total + g[window] / count
-        return total
+    def _(at: Shape, g: Any, *, size: Shape, **options: Any) -> Any:
+        def shares() -> Any:
+            for i in places(g.shape[2:]):
+                place = (*at[:2], *i)
+                cells, count = window(place, size, **options)
+                if tuple(at) in cells:
+                    yield g[place] / count
+
+        return add_up(shares())
 
     pool.multiply_adds(lambda out, x, *, kernel_size, **o: math.prod(out) * math.prod(kernel_size))
     spread.multiply_adds(lambda out, g, *, kernel_size, **o: math.prod(g) * math.prod(kernel_size))
     return pool, spread
-
-
-def _counts(
-    size: Shape, kernel: Shape, stride: Shape, padding: Pairs, include_pad: bool, dtype: Any
-) -> Any:
-    """By how many elements each window's sum is divided."""
-    if include_pad:
-        return math.prod(kernel)
-    return kernels.sum_pool(np.ones((1, 1, *size), dtype), kernel, stride, padding)
 
 
 max_pool1d, max_pool2d, max_pool3d = _max_pool(1), _max_pool(2), _max_pool(3)
@@ -237,6 +328,6 @@ def global_avg_pool(x: Any) -> Any:
     Raises:
         ShapeError: the input has no spatial axes.
     """
-    if x.ndim < 3:
-        raise ShapeError(f"global_avg_pool: input must be (N, C, …), got {x.shape}")
+    if np.ndim(constant(x)) < 3:
+        raise ShapeError(f"global_avg_pool: input must be (N, C, …), got {np.shape(constant(x))}")
     return mean(x, tuple(range(2, x.ndim)))

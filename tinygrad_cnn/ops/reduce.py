@@ -1,67 +1,23 @@
-"""Ops that reduce axes: sum, mean, max."""
+"""Ops that reduce axes to one number: sum, mean, max, min, prod.
+
+With ``axis=None`` all axes are reduced; a tuple reduces several. `keepdims` leaves them in, of
+size 1.
+"""
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import Any
 
 import numpy as np
 
-from ..errors import DtypeError, ShapeError
+from ..definition import add_up
 from ..op import Op, Shape, constant, op
-from .shape import broadcast_to
-
-Axis = int | tuple[int, ...] | None
-
-
-def reduced_axes(axis: Axis, ndim: int, name: str) -> tuple[int, ...]:
-    """`axis` as a sorted tuple of non-negative axes.
-
-    Raises:
-        ShapeError: an axis out of range, or given twice.
-        DtypeError: not integers.
-    """
-    if axis is None:
-        return tuple(range(ndim))
-    given = axis if isinstance(axis, tuple | list) else (axis,)
-    for a in given:
-        if not isinstance(a, int | np.integer) or isinstance(a, bool):
-            raise DtypeError(f"{name}: axis must be an int or a tuple of ints, got {axis!r}")
-        if not -ndim <= a < ndim:
-            raise ShapeError(f"{name}: axis {a} is out of range for an input of {ndim} axes")
-    axes = sorted(int(a) % ndim for a in given)
-    if len(set(axes)) < len(axes):
-        raise ShapeError(f"{name}: axis {axis} names the same axis twice (of {ndim})")
-    return tuple(axes)
+from .axes import Axis, axes_checked, elements, with_ones
+from .shape import broadcast_to, concatenate
 
 
-def with_ones(shape: Shape, axes: tuple[int, ...]) -> Shape:
-    """`shape` with the given axes of size 1, as keepdims leaves it."""
-    return tuple(1 if i in axes else size for i, size in enumerate(shape))
-
-
-def _axes_checked(declared: Op) -> Op:
-    @declared.check
-    def _(x: Any, *, axis: Axis, keepdims: bool) -> dict[str, Any]:
-        return {"axis": reduced_axes(axis, np.ndim(x), declared.name), "keepdims": bool(keepdims)}
-
-    @declared.multiply_adds
-    def _(out: Shape, x: Shape, *, axis: Axis, keepdims: bool) -> int:
-        return math.prod(x)
-
-    return declared
-
-
-def _window(at: tuple[int, ...], shape: Shape, axes: tuple[int, ...], keepdims: bool) -> Any:
-    """The input indices that one output element is reduced from, in row-major order."""
-    kept = iter(at) if not keepdims else iter([i for d, i in enumerate(at) if d not in axes])
-    ranges = [range(s) if d in axes else None for d, s in enumerate(shape)]
-    fixed = [(next(kept),) if r is None else r for r in ranges]
-    return itertools.product(*fixed)
-
-
-@_axes_checked
+@axes_checked
 @op
 def sum(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """The sum over `axis` (one, several, or all).
@@ -81,13 +37,10 @@ def _(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 @sum.definition
 def _(at: Shape, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
-    total = 0.0
-    for i in _window(at, x.shape, axis, keepdims):
-        total = total + x[i]
-    return total
+    return add_up(x[i] for i in elements(at, x.shape, axis, keepdims))
 
 
-@_axes_checked
+@axes_checked
 @op
 def mean(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """The mean over `axis` (one, several, or all)."""
@@ -102,39 +55,106 @@ def _(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 @mean.definition
 def _(at: Shape, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
-    total = 0.0
-    for i in _window(at, x.shape, axis, keepdims):
-        total = total + x[i]
+    total = add_up(x[i] for i in elements(at, x.shape, axis, keepdims))
     return total / math.prod(x.shape[a] for a in axis)
 
 
-@_axes_checked
-@op
-def max(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
-    """The largest element over `axis`. Of equal ones the first (row-major) gets the gradient."""
-    return np.max(x, axis=axis, keepdims=keepdims)
+def _extreme(name: str, reduce: Any, argument: Any, beats: Any, doc: str) -> Op:
+    """max and min: of equal elements the first, in row-major order, gets the gradient."""
+
+    def forward(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
+        return reduce(x, axis=axis, keepdims=keepdims)
+
+    forward.__doc__ = doc
+    extreme = axes_checked(op(name, forward))
+
+    @extreme.vjp
+    def _(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+        return g.reshape(with_ones(x.shape, axis)) * _first(argument, constant(x), axis)
+
+    @extreme.definition
+    def _(at: Shape, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+        best = None
+        for i in elements(at, x.shape, axis, keepdims):
+            candidate = x[i]
+            if best is None or beats(candidate, best):
+                best = candidate
+        return best
+
+    return extreme
 
 
-@max.vjp
-def _(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
-    return g.reshape(with_ones(x.shape, axis)) * _first_largest(constant(x), axis)
-
-
-def _first_largest(x: Any, axes: tuple[int, ...]) -> Any:
-    """True at the first largest element of each reduced slice."""
+def _first(argument: Any, x: Any, axes: tuple[int, ...]) -> Any:
+    """True where the first extreme element of each reduced slice is."""
     last = tuple(range(x.ndim - len(axes), x.ndim))
     moved = np.moveaxis(x, axes, last)
-    flat = moved.reshape(*moved.shape[: x.ndim - len(axes)], -1)
+    kept = moved.shape[: x.ndim - len(axes)]
+    flat = moved.reshape(*kept, math.prod(x.shape[a] for a in axes))
     mask = np.zeros(flat.shape, bool)
-    np.put_along_axis(mask, flat.argmax(axis=-1)[..., None], True, axis=-1)
+    np.put_along_axis(mask, argument(flat, axis=-1)[..., None], True, axis=-1)
     return np.moveaxis(mask.reshape(moved.shape), last, axes)
 
 
-@max.definition
+max = _extreme(
+    "max",
+    np.max,
+    np.argmax,
+    lambda a, b: a > b,
+    "The largest element over `axis`. Of equal ones the first (row-major) gets the gradient.",
+)
+min = _extreme(
+    "min",
+    np.min,
+    np.argmin,
+    lambda a, b: a < b,
+    "The smallest element over `axis`. Of equal ones the first (row-major) gets the gradient.",
+)
+
+
+@axes_checked
+@op
+def prod(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
+    """The product over `axis`. Its gradient is right with zeros among the factors, too."""
+    return np.prod(x, axis=axis, keepdims=keepdims)
+
+
+@prod.vjp
+def _(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    return g.reshape(with_ones(x.shape, axis)) * _product_of_others(x, axis)
+
+
+def _product_of_others(x: Any, axes: tuple[int, ...]) -> Any:
+    """For each element the product of the others in its slice, without dividing by it.
+
+    The factors before it times those after it: two running products, in O(log n) doublings.
+    """
+    kept = tuple(a for a in range(x.ndim) if a not in axes)
+    moved = x.transpose((*kept, *axes))
+    lead, count = moved.shape[: len(kept)], math.prod(moved.shape[len(kept) :])
+    flat = moved.reshape((*lead, count))
+    others = _running(flat, before=True) * _running(flat, before=False)
+    order = (*kept, *axes)
+    inverse = tuple(sorted(range(x.ndim), key=order.__getitem__))
+    return others.reshape(moved.shape).transpose(inverse)
+
+
+def _running(x: Any, before: bool) -> Any:
+    """The exclusive running product along the last axis: of all before, or after, each one."""
+    one = np.ones((*x.shape[:-1], 1), x.dtype)
+    n = x.shape[-1]
+    y = concatenate([one, x[..., :-1]] if before else [x[..., 1:], one], -1) if n else x
+    step = 1
+    while step < n:
+        pad = np.ones((*x.shape[:-1], step), x.dtype)
+        shifted = [pad, y[..., :-step]] if before else [y[..., step:], pad]
+        y = y * concatenate(shifted, -1)
+        step *= 2
+    return y
+
+
+@prod.definition
 def _(at: Shape, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
-    best = None
-    for i in _window(at, x.shape, axis, keepdims):
-        candidate = x[i]
-        if best is None or candidate > best:
-            best = candidate
-    return best
+    total = None
+    for i in elements(at, x.shape, axis, keepdims):
+        total = x[i] if total is None else total * x[i]
+    return 1.0 if total is None else total

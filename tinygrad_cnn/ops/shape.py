@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..definition import add_up
 from ..errors import DtypeError, ShapeError
 from ..graph import Handle
 from ..op import Shape, op
@@ -200,11 +201,8 @@ def _(g: Any, y: Any, x: Any, *, index: Any, shape: Shape) -> Any:
 
 @scatter_add.definition
 def _(at: Shape, x: Any, *, index: Any, shape: Shape) -> Any:
-    total = 0.0
-    for place, read in _source_positions(shape, index).items():
-        if read == at:
-            total = total + x[place]
-    return total
+    read = _source_positions(shape, index)
+    return add_up(x[place] for place, source in read.items() if source == at)
 
 
 # --- joining ---------------------------------------------------------------------------------

@@ -1,0 +1,71 @@
+"""From logits to losses: stable at any size, and clear about classes that are not there."""
+
+import math
+
+import numpy as np
+import pytest
+
+import tinygrad_cnn as tg
+from tinygrad_cnn.errors import DtypeError, OptionError, ShapeError
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_huge_logits_neither_overflow_nor_lose_their_gradient(dtype):
+    x = tg.Tensor(np.array([[1e4, -1e4, 0.0]], dtype), requires_grad=True)
+    with np.errstate(all="raise", under="ignore"):
+        assert tg.log_softmax(x).numpy().tolist() == [[0, -2e4, -1e4]]
+        assert tg.softmax(x).numpy().tolist() == [[1, 0, 0]]
+        loss = tg.cross_entropy(x, [1])
+        loss.backward()
+    assert loss.item() == 2e4
+    assert x.grad.numpy().tolist() == [[1, -1, 0]]
+
+
+def test_the_definition_is_as_stable():
+    x = tg.Tensor(np.array([[1e4, -1e4]]), requires_grad=True)
+    assert float(tg.zoom(tg.cross_entropy(x, [1])).output) == 2e4
+
+
+def test_a_class_that_is_impossible_costs_nothing_if_it_is_not_asked_for():
+    x = tg.Tensor(np.array([[0.0, -np.inf]]), requires_grad=True)
+    tg.cross_entropy(x, [0]).backward()
+    assert x.grad.numpy().tolist() == [[0.0, 0.0]]
+
+
+def test_ignorance_costs_log_c():
+    loss = tg.cross_entropy(tg.Tensor(np.zeros((3, 10))), [0, 4, 9])
+    assert loss.item() == pytest.approx(math.log(10))
+
+
+def test_reductions_and_positions():
+    rng = np.random.default_rng(0)
+    logits, target = rng.normal(size=(2, 3, 4)), rng.integers(0, 3, (2, 4))
+    each = tg.cross_entropy(logits, target, reduction="none")
+    assert each.shape == (2, 4)
+    assert tg.cross_entropy(logits, target, reduction="sum") == pytest.approx(each.sum())
+    assert tg.cross_entropy(logits, target) == pytest.approx(each.mean())
+
+
+@pytest.mark.parametrize(
+    ("target", "error", "message"),
+    [
+        ([0, 3], OptionError, r"class 3 in target, but the logits have 3 classes \(0 … 2\)"),
+        ([0, -1], OptionError, r"class -1 in target"),
+        ([0], ShapeError, r"logits \(2, 3\) need a target of shape \(2,\), got \(1,\)"),
+        ([[1, 0, 0], [0, 1, 0]], ShapeError, r"target of shape \(2,\), got \(2, 3\)"),
+        ([0.0, 1.0], DtypeError, r"integers are needed, got float64"),
+    ],
+)
+def test_targets_that_do_not_fit(target, error, message):
+    with pytest.raises(error, match="cross_entropy: .*" + message):
+        tg.cross_entropy(tg.Tensor(np.zeros((2, 3))), target)
+
+
+def test_an_unknown_reduction():
+    with pytest.raises(OptionError, match="reduction 'avg' is not mean, sum or none"):
+        tg.cross_entropy(tg.Tensor(np.zeros((2, 3))), [0, 1], reduction="avg")
+
+
+def test_integer_logits_are_refused():
+    with pytest.raises(DtypeError, match="log_softmax: floating logits are needed, got int64"):
+        tg.log_softmax(np.zeros((2, 3), np.int64))

@@ -1,0 +1,94 @@
+"""Batch norm as a function: statistics, running averages, refusals."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinygrad_cnn as tg
+from tinygrad_cnn.errors import DtypeError, OptionError, ShapeError
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("shape", [(8, 3), (4, 3, 5), (4, 3, 2, 5), (2, 3, 2, 2, 2)])
+def test_in_training_each_channel_gets_mean_0_and_variance_1(shape):
+    x = RNG.normal(5, 3, shape)
+    y = tg.batch_norm(tg.Tensor(x), training=True, eps=0.0).numpy()
+    axes = (0, *range(2, len(shape)))
+    np.testing.assert_allclose(y.mean(axes), 0, atol=1e-12)
+    np.testing.assert_allclose(y.var(axes), 1)
+
+
+@given(m=st.floats(0, 1), n=st.integers(2, 5), seed=st.integers(0, 1000))
+def test_running_statistics(m, n, seed):
+    """They move towards the batch's by `momentum`, or stay by `decay`; the variance unbiased."""
+    x = np.random.default_rng(seed).normal(2, 3, (n, 2, 3))
+    options = [{"momentum": m}, {"decay": 1 - m}]
+    for option in options:
+        mean, var = np.array([1.0, -1.0]), np.array([2.0, 3.0])
+        tg.batch_norm(tg.Tensor(x), mean, var, training=True, **option)
+        np.testing.assert_allclose(mean, (1 - m) * np.array([1, -1]) + m * x.mean((0, 2)))
+        np.testing.assert_allclose(var, (1 - m) * np.array([2, 3]) + m * x.var((0, 2), ddof=1))
+
+
+def test_evaluation_uses_the_running_statistics_and_leaves_them():
+    x = RNG.normal(size=(4, 2, 3))
+    mean, var = tg.Tensor([1.0, 2.0], np.float64), tg.Tensor([4.0, 9.0], np.float64)
+    y = tg.batch_norm(tg.Tensor(x), mean, var, eps=0.0).numpy()
+    np.testing.assert_allclose(y, (x - [[1], [2]]) / [[2], [3]])
+    assert (mean.numpy().tolist(), var.numpy().tolist()) == ([1, 2], [4, 9])
+
+
+def test_a_training_pass_is_recorded_without_the_running_statistics():
+    """So that updating them does not make the recorded graph stale."""
+    x = tg.Tensor(RNG.normal(size=(4, 2)), requires_grad=True)
+    mean, var = tg.Tensor([0.0, 0.0], np.float64), tg.Tensor([1.0, 1.0], np.float64)
+    first = tg.batch_norm(x, mean, var, training=True)
+    second = tg.batch_norm(x, mean, var, training=True)
+    ((first + second) ** 2).sum().backward()
+    assert x.grad is not None
+
+
+@pytest.mark.parametrize(
+    ("shape", "arguments", "error", "message"),
+    [
+        ((4,), {"training": True}, ShapeError, r"must be \(N, C\) or \(N, C, …\), got \(4,\)"),
+        ((1, 3), {"training": True}, ShapeError, r"more than one value per channel, .*\(1, 3\)"),
+        ((4, 3), {}, OptionError, "evaluation needs running_mean and running_var"),
+        ((4, 3), {"training": True, "momentum": 2}, OptionError, "momentum must be in 0 … 1"),
+        ((4, 3), {"training": True, "eps": -1}, OptionError, "eps must not be negative, got -1"),
+        (
+            (4, 3), {"training": True, "weight": np.ones(4)}, ShapeError,
+            r"weight must have shape \(3,\), .*got \(4,\)",
+        ),
+        (
+            (4, 3), {"training": True, "bias": np.ones(3, np.float32)}, DtypeError,
+            "input is float64, bias float32",
+        ),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_named(shape, arguments, error, message):
+    with pytest.raises(error, match="batch_norm: .*" + message):
+        tg.batch_norm(tg.Tensor(np.ones(shape)), **arguments)
+
+
+def test_integers_are_refused():
+    with pytest.raises(DtypeError, match="batch_norm: a floating input is needed, got int64"):
+        tg.batch_norm(np.ones((4, 3), np.int64), training=True)
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.0, 2])
+def test_dropout_needs_a_probability_below_1(p):
+    with pytest.raises(OptionError, match=f"dropout: p must be in 0 ≤ p < 1, got {p}"):
+        tg.dropout(tg.Tensor([1.0]), p)
+
+
+def test_dropout_keeps_the_mean_and_sends_gradients_only_through_what_it_kept():
+    tg.manual_seed(0)
+    x = tg.Tensor(np.ones(20_000), requires_grad=True)
+    y = tg.dropout(x, 0.25)
+    assert y.numpy().mean() == pytest.approx(1, abs=0.02)
+    y.backward(y.numpy())
+    np.testing.assert_allclose(x.grad.numpy(), np.where(y.numpy() > 0, (1 / 0.75) ** 2, 0))
+    assert tg.dropout(x, 0.25, training=False) is x

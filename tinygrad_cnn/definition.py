@@ -1,0 +1,23 @@
+"""What definitions are written with: sums of Scalars, and where a broadcast input is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+
+def add_up(terms: Iterable[Any]) -> Any:
+    """The sum of Scalars; 0.0 if there are none.
+
+    It begins with the first term, so that the graph of a sum has no "0 +" in it.
+    """
+    total = None
+    for term in terms:
+        total = term if total is None else total + term
+    return 0.0 if total is None else total
+
+
+def broadcast_index(at: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Where output index `at` reads an input of `shape`: aligned from the right, 0 in axes of 1."""
+    tail = at[len(at) - len(shape) :] if shape else ()
+    return tuple(0 if size == 1 else i for i, size in zip(tail, shape, strict=True))

@@ -1,0 +1,72 @@
+"""Linear and Embedding: maps with one matrix."""
+
+from __future__ import annotations
+
+from ..ops.index import embedding
+from ..ops.linear import linear
+from ..tensor import Tensor
+from . import init
+from .module import Module, Parameter, check_positive
+
+
+class Linear(Module):
+    """y = x Wᵀ + b on the last axis.
+
+    Args:
+        in_features, out_features: sizes of the last axis before and after.
+        bias: whether to add b.
+
+    Attributes:
+        weight: (out_features, in_features).
+        bias: (out_features,), or None.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.nn.Linear(3, 2)(tg.Tensor([[1.0, 2.0, 3.0]])).shape
+        (1, 2)
+    """
+
+    has_fans = True
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+        super().__init__()
+        check_positive("Linear", in_features=in_features, out_features=out_features)
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = Parameter(init.pytorch_default((out_features, in_features)))
+        self.bias = Parameter(init.pytorch_default((out_features,), in_features)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return linear(x, self.weight, self.bias)
+
+    def describe(self) -> str:
+        bias = "" if self.bias is not None else ", bias=False"
+        return f"{self.in_features} → {self.out_features}{bias}"
+
+
+class Embedding(Module):
+    """A table of vectors, read by number: (…) integers → (…, embedding_dim).
+
+    Args:
+        num_embeddings: how many vectors; indices are 0 … num_embeddings − 1.
+        embedding_dim: their length.
+
+    Attributes:
+        weight: (num_embeddings, embedding_dim), from N(0, 1).
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.nn.Embedding(10, 3)([[1, 2, 4], [4, 3, 2]]).shape
+        (2, 3, 3)
+    """
+
+    def __init__(self, num_embeddings: int, embedding_dim: int) -> None:
+        super().__init__()
+        check_positive("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.weight = Parameter(init.normal((num_embeddings, embedding_dim), std=1.0))
+
+    def forward(self, indices: Tensor) -> Tensor:
+        return embedding(indices, self.weight)
+
+    def describe(self) -> str:
+        return f"{self.num_embeddings}, {self.embedding_dim}"

@@ -1,0 +1,164 @@
+"""Normalising layers: BatchNorm1d/2d/3d, LayerNorm, GroupNorm."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .. import defaults
+from ..errors import OptionError, ShapeError
+from ..ops import layer_norms, normalization
+from ..tensor import Tensor
+from .module import Module, Parameter, check_positive, need_tensor
+
+
+class _BatchNorm(Module):
+    """What BatchNorm1d, 2d and 3d share."""
+
+    layouts: ClassVar[dict[int, str]]  # by number of axes
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = None,
+        decay: float | None = None,
+        affine: bool = True,
+    ) -> None:
+        super().__init__()
+        name = type(self).__name__
+        check_positive(name, num_features=num_features)
+        if momentum is not None and decay is not None:
+            raise OptionError(f"{name}: give momentum or decay (= 1 − momentum), not both")
+        if decay is not None:
+            momentum = 1 - decay
+        self.momentum = 0.1 if momentum is None else momentum
+        if not 0 <= self.momentum <= 1:
+            raise OptionError(f"{name}: momentum must be in 0 … 1, got {self.momentum}")
+        self.num_features, self.eps = num_features, eps
+        dtype = defaults.default_dtype()
+        self.weight = Parameter(np.ones(num_features, dtype)) if affine else None
+        self.bias = Parameter(np.zeros(num_features, dtype)) if affine else None
+        self.register_buffer("running_mean", Tensor(np.zeros(num_features, dtype)))
+        self.register_buffer("running_var", Tensor(np.ones(num_features, dtype)))
+        self.register_buffer("num_batches_tracked", Tensor(np.array(0)))
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        name = type(self).__name__
+        need_tensor(name, x)
+        if x.ndim not in self.layouts or x.shape[1] != self.num_features:
+            layouts = " or ".join(self.layouts.values())
+            raise ShapeError(
+                f"{name}: input must be {layouts} with {self.num_features} channels C, "
+                f"got {x.shape}"
+            )
+        if self.training:
+            self.num_batches_tracked.data = self.num_batches_tracked.data + 1
+        return normalization.batch_norm(
+            x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training,
+            self.momentum,
+            self.eps,
+        )
+
+    def describe(self) -> str:
+        return f"{self.num_features}"
+
+
+class BatchNorm1d(_BatchNorm):
+    """Batch normalisation of (N, C) or (N, C, L): see `BatchNorm2d` for the arguments."""
+
+    layouts: ClassVar = {2: "(N, C)", 3: "(N, C, L)"}
+
+
+class BatchNorm2d(_BatchNorm):
+    """Batch normalisation of (N, C, H, W), each channel by itself.
+
+    Args:
+        num_features: channels C.
+        eps: added to the variance.
+        momentum: running ← (1−momentum)·running + momentum·batch, PyTorch's meaning.
+        decay: running ← decay·running + (1−decay)·batch, the course's; give one or the other.
+        affine: whether to learn γ (weight) and β (bias).
+
+    Attributes:
+        weight, bias: γ and β, (C,) each, or None.
+        running_mean, running_var: used in evaluation, (C,) each.
+        num_batches_tracked: training batches so far.
+    """
+
+    layouts: ClassVar = {4: "(N, C, H, W)"}
+
+
+class BatchNorm3d(_BatchNorm):
+    """Batch normalisation of (N, C, D, H, W): see `BatchNorm2d` for the arguments."""
+
+    layouts: ClassVar = {5: "(N, C, D, H, W)"}
+
+
+class LayerNorm(Module):
+    """Standardise over the last axes of each example: see `tg.layer_norm`.
+
+    Args:
+        normalized_shape: the sizes of those axes; an int for the last one.
+        eps: added to the variance.
+        affine: whether to learn a scale and a shift for each element.
+    """
+
+    def __init__(self, normalized_shape: Any, eps: float = 1e-5, affine: bool = True) -> None:
+        super().__init__()
+        given = (
+            normalized_shape if isinstance(normalized_shape, tuple | list) else [normalized_shape]
+        )
+        for size in given:
+            check_positive("LayerNorm", normalized_shape=size)
+        self.normalized_shape, self.eps = tuple(given), eps
+        dtype = defaults.default_dtype()
+        self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if affine else None
+        self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if affine else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return layer_norms.layer_norm(x, self.weight, self.bias, self.normalized_shape, self.eps)
+
+    def describe(self) -> str:
+        return f"{self.normalized_shape}"
+
+
+class GroupNorm(Module):
+    """Standardise each group of channels of each example: see `tg.group_norm`.
+
+    Args:
+        num_groups: divides num_channels.
+        num_channels: channels C.
+        eps: added to the variance.
+        affine: whether to learn a scale and a shift for each channel.
+    """
+
+    def __init__(
+        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True
+    ) -> None:
+        super().__init__()
+        check_positive("GroupNorm", num_groups=num_groups, num_channels=num_channels)
+        if num_channels % num_groups:
+            raise OptionError(
+                f"GroupNorm: num_groups={num_groups} must divide num_channels={num_channels}"
+            )
+        self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps
+        dtype = defaults.default_dtype()
+        self.weight = Parameter(np.ones(num_channels, dtype)) if affine else None
+        self.bias = Parameter(np.zeros(num_channels, dtype)) if affine else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return layer_norms.group_norm(x, self.weight, self.bias, self.num_groups, self.eps)
+
+    def describe(self) -> str:
+        return f"{self.num_groups}, {self.num_channels}"

@@ -1,0 +1,163 @@
+"""Activation functions with an option or a longer formula: leaky ReLU, ELU, SiLU, GELU, softplus.
+
+(ReLU, sigmoid and tanh are functions of one number, in `elementwise`.)
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.polynomial import Chebyshev
+
+from ..errors import OptionError
+from ..op import Op, Shape, constant, op
+from .elementwise import exp, sigmoid, tanh, where
+
+
+@op(elementwise=True)
+def leaky_relu(x: Any, *, negative_slope: float = 0.01) -> Any:
+    """x for x > 0, else negative_slope·x; the gradient at 0 is negative_slope."""
+    return np.where(x > 0, x, negative_slope * x)
+
+
+leaky_relu.vjp(lambda g, y, x, negative_slope: where(constant(x) > 0, g, negative_slope * g))
+
+
+@leaky_relu.definition
+def _(at: Shape, x: Any, *, negative_slope: float) -> Any:
+    return x[at] if x[at] > 0 else negative_slope * x[at]
+
+
+@op(elementwise=True)
+def elu(x: Any, *, alpha: float = 1.0) -> Any:
+    """x for x > 0, else alpha·(eˣ − 1) (Clevert et al. 2016)."""
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+
+
+@elu.vjp
+def _(g: Any, y: Any, x: Any, *, alpha: float) -> Any:
+    positive = constant(x) > 0
+    return g * where(positive, 1.0, alpha * exp(where(positive, 0.0, x)))
+
+
+@elu.definition
+def _(at: Shape, x: Any, *, alpha: float) -> Any:
+    return x[at] if x[at] > 0 else alpha * (x[at].exp() - 1)
+
+
+@op(elementwise=True)
+def silu(x: Any) -> Any:
+    """x·sigmoid(x), also known as swish."""
+    return x * sigmoid(x)
+
+
+@silu.vjp
+def _(g: Any, y: Any, x: Any) -> Any:
+    s = sigmoid(x)
+    return g * (s + y * (1 - s))
+
+
+@silu.definition
+def _(at: Shape, x: Any) -> Any:
+    return x[at] / (1 + (-x[at]).exp())
+
+
+@op(elementwise=True)
+def softplus(x: Any) -> Any:
+    """log(1 + eˣ), a smooth ReLU; stable for x of any size."""
+    return np.logaddexp(x, 0)
+
+
+softplus.vjp(lambda g, y, x: g * sigmoid(x))
+
+
+@softplus.definition
+def _(at: Shape, x: Any) -> Any:
+    return (1 + x[at].exp()).log()
+
+
+def _erfc_chebyshev() -> Chebyshev:
+    """log(erfc(x)/t) + x² as a polynomial in t = 2/(2+x), for 0 ≤ x ≤ 6."""
+
+    def smooth(t: Any) -> Any:
+        x = 2 / t - 2
+        return np.log(np.vectorize(math.erfc)(x) / t) + x * x
+
+    return Chebyshev.interpolate(smooth, deg=26, domain=[0.25, 1])
+
+
+_ERFC = _erfc_chebyshev()
+
+
+def _erf(x: Any) -> Any:
+    z = np.minimum(np.abs(np.asarray(x, np.float64)), 6.0)  # erf(6) rounds to 1
+    t = 2 / (2 + z)
+    small = z < 0.5
+    series = z * (2 / math.sqrt(math.pi)) * _erf_series(np.where(small, z * z, 0))
+    y = np.where(small, series, 1 - t * np.exp(_ERFC(t) - z * z))
+    return np.copysign(y, x).astype(np.asarray(x).dtype)
+
+
+def _erf_series(square: Any) -> Any:
+    """Σ (−x²)ᵏ / (k!·(2k+1)), which keeps its digits near 0 where 1 − erfc would lose them."""
+    total = np.zeros_like(square)
+    for k in reversed(range(14)):
+        total = (-1) ** k / (math.factorial(k) * (2 * k + 1)) + square * total
+    return total
+
+
+erf: Op = op(
+    "erf",
+    _erf,
+    lambda g, y, x: g * (2 / math.sqrt(math.pi)) * exp(-x * x),
+    elementwise=True,
+    single=math.erf,
+)
+
+_ROOT = math.sqrt(2 / math.pi)
+
+
+@op(elementwise=True)
+def gelu(x: Any, *, approximate: str = "none") -> Any:
+    """x·Φ(x), with Φ the normal distribution function (Hendrycks & Gimpel 2016).
+
+    Args:
+        approximate: "none", or "tanh" for x/2·(1 + tanh(√(2/π)·(x + 0.044715 x³))).
+
+    Raises:
+        OptionError: another value of `approximate`.
+    """
+    return x * _gelu_gate(x, approximate)
+
+
+def _gelu_gate(x: Any, approximate: str) -> Any:
+    if approximate == "tanh":
+        return 0.5 + 0.5 * tanh(_ROOT * (x + 0.044715 * (x * x * x)))
+    return 0.5 + 0.5 * erf(x / math.sqrt(2))
+
+
+@gelu.check
+def _(x: Any, *, approximate: str) -> dict[str, Any]:
+    if approximate not in {"none", "tanh"}:
+        raise OptionError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
+    return {"approximate": approximate}
+
+
+@gelu.vjp
+def _(g: Any, y: Any, x: Any, *, approximate: str) -> Any:
+    if approximate == "tanh":
+        t = tanh(_ROOT * (x + 0.044715 * (x * x * x)))
+        slope = 0.5 * (1 - t * t) * (_ROOT * (1 + 3 * 0.044715 * (x * x)))
+    else:
+        slope = exp(-0.5 * (x * x)) / math.sqrt(2 * math.pi)
+    return g * (_gelu_gate(x, approximate) + x * slope)
+
+
+@gelu.definition
+def _(at: Shape, x: Any, *, approximate: str) -> Any:
+    v = x[at]
+    if approximate == "tanh":
+        return 0.5 * v * (1 + (_ROOT * (v + 0.044715 * v**3)).tanh())
+    return 0.5 * v * (1 + (v / math.sqrt(2)).erf())

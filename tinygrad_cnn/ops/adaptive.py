@@ -1,0 +1,166 @@
+"""Adaptive pooling: name the output's size, and the windows follow.
+
+Along an axis of n cells, window i of o spans cells ⌊i·n/o⌋ … ⌈(i+1)·n/o⌉ − 1. Where o divides n
+these are ordinary windows; else they differ in size by one, and may overlap.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+
+from ..definition import add_up
+from ..errors import DtypeError, OptionError, ShapeError
+from ..op import Op, Shape, constant, op
+from .pooling import unpool
+
+
+def window(i: int, n: int, o: int) -> range:
+    """The cells of window i of o over n cells."""
+    return range(i * n // o, -(-(i + 1) * n // o))
+
+
+def _check_output_size(d: int, name: str) -> Any:
+    def check(x: Any, *, output_size: Any) -> dict[str, Any]:
+        shape = np.shape(x)
+        if len(shape) != d + 2 or 0 in shape[2:]:
+            layout = "N, C, " + ", ".join("DHW"[3 - d :])
+            raise ShapeError(f"{name}: input must be ({layout}) with cells to pool, got {shape}")
+        if np.asarray(x).dtype.kind != "f":
+            raise DtypeError(f"{name}: a floating input is needed, got {np.asarray(x).dtype}")
+        sizes = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size,) * d
+        if len(sizes) != d or not all(s is None or (isinstance(s, int) and s > 0) for s in sizes):
+            raise OptionError(
+                f"{name}: output_size must be an int ≥ 1, or {d} of them (None keeps an axis), "
+                f"got {output_size!r}"
+            )
+        return {"output_size": tuple(s or n for s, n in zip(sizes, shape[2:], strict=True))}
+
+    return check
+
+
+def _cells(at: Shape, x: Any, output_size: Shape) -> list[Shape]:
+    """The input indices that one output cell is pooled from, in row-major order."""
+    windows = [window(i, n, o) for i, n, o in zip(at[2:], x.shape[2:], output_size, strict=True)]
+    return [(*at[:2], *place) for place in itertools.product(*windows)]
+
+
+# --- average ---------------------------------------------------------------------------------
+
+
+def _averaging_matrix(n: int, o: int, dtype: Any) -> Any:
+    """(o, n): row i averages window i."""
+    matrix = np.zeros((o, n), dtype)
+    for i in range(o):
+        cells = window(i, n, o)
+        matrix[i, cells.start : cells.stop] = 1 / len(cells)
+    return matrix
+
+
+def _apply(x: Any, matrices: list[Any]) -> Any:
+    """Multiply each spatial axis by its matrix, the last axis first; on arrays and on Tensors."""
+    spatial = x.ndim - 2
+    for axis, matrix in reversed(list(enumerate(matrices, start=2))):
+        order = [a for a in range(spatial + 2) if a != axis] + [axis]
+        inverse = tuple(sorted(range(spatial + 2), key=order.__getitem__))
+        x = (x.transpose(tuple(order)) @ matrix.T).transpose(inverse)
+    return x
+
+
+def _adaptive_avg_pool(d: int) -> Op:
+    def matrices(size: Shape, output_size: Shape, dtype: Any) -> list[Any]:
+        return [_averaging_matrix(n, o, dtype) for n, o in zip(size, output_size, strict=True)]
+
+    def forward(x: Any, *, output_size: Any) -> Any:
+        return _apply(x, matrices(x.shape[2:], output_size, x.dtype))
+
+    forward.__doc__ = f"""The mean of each window, the windows chosen to give the output its size.
+
+    Args:
+        x: (N, C, …) with {d} spatial axes.
+        output_size: an int, or {d} of them; None keeps an axis as it is.
+    """
+    pool: Op = op(f"adaptive_avg_pool{d}d", forward)
+    pool.check(_check_output_size(d, pool.name))
+
+    @pool.vjp
+    def _(g: Any, y: Any, x: Any, *, output_size: Shape) -> Any:
+        return _apply(g, [m.T for m in matrices(x.shape[2:], output_size, x.dtype)])
+
+    @pool.definition
+    def _(at: Shape, x: Any, *, output_size: Shape) -> Any:
+        places = _cells(at, x, output_size)
+        return add_up(x[place] for place in places) / len(places)
+
+    pool.multiply_adds(lambda out, x, **o: math.prod(x))
+    return pool
+
+
+# --- max -------------------------------------------------------------------------------------
+
+
+def _winners(x: Any, output_size: Shape) -> Any:
+    """The flat spatial index of each window's largest cell; of equal ones the first."""
+    lead, size, d = x.shape[:2], x.shape[2:], len(output_size)
+    # Along each axis an (o, longest) table of cells; a shorter window repeats its last cell,
+    # which can change neither the maximum nor which cell is the first to reach it.
+    tables = []
+    for axis, (n, o) in enumerate(zip(size, output_size, strict=True)):
+        windows = [window(i, n, o) for i in range(o)]
+        longest = max(map(len, windows))
+        table = np.array([[*w, *[w[-1]] * (longest - len(w))] for w in windows])
+        tables.append(
+            table.reshape([1] * axis + [o] + [1] * (d - 1) + [longest] + [1] * (d - axis - 1))
+        )
+    flat = np.ravel_multi_index(np.broadcast_arrays(*tables), size)
+    flat = flat.reshape(*output_size, -1)
+    gathered = x.reshape(*lead, -1)[..., flat]
+    first = gathered.argmax(axis=-1)
+    return np.take_along_axis(np.broadcast_to(flat, gathered.shape), first[..., None], axis=-1)[
+        ..., 0
+    ]
+
+
+def _adaptive_max_pool(d: int) -> Op:
+    def forward(x: Any, *, output_size: Any) -> Any:
+        index = _winners(x, output_size).reshape(*x.shape[:2], -1)
+        picked = np.take_along_axis(x.reshape(*x.shape[:2], -1), index, axis=-1)
+        return picked.reshape(*x.shape[:2], *output_size)
+
+    forward.__doc__ = f"""The largest of each window, the windows chosen to give the output a size.
+
+    Of equal elements the first in the window gets the gradient.
+
+    Args:
+        x: (N, C, …) with {d} spatial axes.
+        output_size: an int, or {d} of them; None keeps an axis as it is.
+    """
+    pool: Op = op(f"adaptive_max_pool{d}d", forward)
+    pool.check(_check_output_size(d, pool.name))
+
+    @pool.vjp
+    def _(g: Any, y: Any, x: Any, *, output_size: Shape) -> Any:
+        return unpool(g, _winners(constant(x), output_size), x.shape[2:])
+
+    @pool.definition
+    def _(at: Shape, x: Any, *, output_size: Shape) -> Any:
+        first, *others = _cells(at, x, output_size)
+        best = x[first]
+        for place in others:
+            if x[place] > best:
+                best = x[place]
+        return best
+
+    pool.multiply_adds(lambda out, x, **o: math.prod(x))
+    return pool
+
+
+adaptive_avg_pool1d = _adaptive_avg_pool(1)
+adaptive_avg_pool2d = _adaptive_avg_pool(2)
+adaptive_avg_pool3d = _adaptive_avg_pool(3)
+adaptive_max_pool1d = _adaptive_max_pool(1)
+adaptive_max_pool2d = _adaptive_max_pool(2)
+adaptive_max_pool3d = _adaptive_max_pool(3)

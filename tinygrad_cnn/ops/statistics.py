@@ -1,0 +1,160 @@
+"""Reductions with a formula: variance, standard deviation, norm, log-sum-exp; and running sums."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+
+from ..definition import add_up
+from ..errors import OptionError
+from ..op import Shape, constant, op
+from .axes import Axis, axes_checked, elements, reduced_axes, with_ones
+from .elementwise import exp, where
+from .shape import broadcast_to
+from .softmax import log_sum_exp
+
+
+@op
+def var(x: Any, *, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
+    """The variance over `axis`: squared distances from the mean, summed, ÷ (n − ddof)."""
+    return np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
+
+
+@op
+def std(x: Any, *, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
+    """The standard deviation over `axis`, √var. Where it is 0 its gradient is taken as 0."""
+    return np.std(x, axis=axis, ddof=ddof, keepdims=keepdims)
+
+
+for _spread in (var, std):
+
+    @_spread.check
+    def _(
+        x: Any, *, axis: Axis, ddof: int, keepdims: bool, name: str = _spread.name
+    ) -> dict[str, Any]:
+        axes = reduced_axes(axis, np.ndim(x), name)
+        count = math.prod(np.shape(x)[a] for a in axes)
+        if not isinstance(ddof, int) or not 0 <= ddof < max(count, 1):
+            raise OptionError(
+                f"{name}: ddof must be an int in 0 … {max(count - 1, 0)} for {count} elements, "
+                f"got {ddof!r}"
+            )
+        return {"axis": axes, "ddof": ddof, "keepdims": bool(keepdims)}
+
+    _spread.multiply_adds(lambda out, x, **o: 2 * math.prod(x))
+
+
+def _centred(x: Any, axis: tuple[int, ...]) -> Any:
+    return x - x.mean(axis=axis, keepdims=True)
+
+
+def _count(x: Any, axis: tuple[int, ...]) -> int:
+    return math.prod(x.shape[a] for a in axis)
+
+
+@var.vjp
+def _(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
+    scale = g.reshape(with_ones(x.shape, axis)) * (2 / (_count(x, axis) - ddof))
+    return scale * _centred(x, axis)
+
+
+@std.vjp
+def _(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
+    shape = with_ones(x.shape, axis)
+    zero = np.reshape(constant(y) == 0, shape)
+    scale = g.reshape(shape) / where(zero, 1.0, y.reshape(shape))
+    return where(zero, 0.0, scale * _centred(x, axis) / (_count(x, axis) - ddof))
+
+
+def _variance_of(at: Shape, x: Any, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
+    values = [x[i] for i in elements(at, x.shape, axis, keepdims)]
+    mean = add_up(values) / len(values)
+    return add_up((value - mean) ** 2 for value in values) / (len(values) - ddof)
+
+
+@var.definition
+def _(at: Shape, x: Any, *, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
+    return _variance_of(at, x, axis, ddof, keepdims)
+
+
+@std.definition
+def _(at: Shape, x: Any, *, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
+    return _variance_of(at, x, axis, ddof, keepdims) ** 0.5
+
+
+@axes_checked
+@op
+def norm(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
+    """The Euclidean norm over `axis`, √Σx². Where it is 0 its gradient is taken as 0."""
+    largest = np.max(np.abs(x), axis=axis, keepdims=True, initial=0)
+    scale = np.where((largest == 0) | ~np.isfinite(largest), 1, largest).astype(x.dtype)
+    y = np.sqrt(np.sum((x / scale) ** 2, axis=axis, keepdims=True)) * scale  # no overflow
+    return y if keepdims else y.reshape([n for a, n in enumerate(x.shape) if a not in axis])  # type: ignore[operator]
+
+
+@norm.vjp
+def _(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    shape = with_ones(x.shape, axis)
+    zero = np.reshape(constant(y) == 0, shape)
+    return where(zero, 0.0, g.reshape(shape) * (x / where(zero, 1.0, y.reshape(shape))))
+
+
+@norm.definition
+def _(at: Shape, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    return add_up(x[i] ** 2 for i in elements(at, x.shape, axis, keepdims)) ** 0.5
+
+
+@axes_checked
+@op
+def logsumexp(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
+    """log Σ eˣ over `axis`; stable for x of any size."""
+    largest = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+    shift = np.where(np.isfinite(largest), largest, 0).astype(x.dtype)
+    with np.errstate(divide="ignore"):
+        y = np.log(np.sum(np.exp(x - shift), axis=axis, keepdims=True)) + shift
+    return y if keepdims else y.reshape([n for a, n in enumerate(x.shape) if a not in axis])  # type: ignore[operator]
+
+
+@logsumexp.vjp
+def _(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    shape = with_ones(x.shape, axis)
+    return g.reshape(shape) * exp(x - y.reshape(shape))
+
+
+@logsumexp.definition
+def _(at: Shape, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    return log_sum_exp([x[i] for i in elements(at, x.shape, axis, keepdims)])
+
+
+@op
+def cumsum(x: Any, *, axis: int | None = None) -> Any:
+    """The running sum along an axis; of the flattened input if `axis` is None."""
+    return np.cumsum(x, axis=axis)
+
+
+@cumsum.check
+def _(x: Any, *, axis: int | None) -> dict[str, Any]:
+    return {"axis": None if axis is None else reduced_axes(axis, np.ndim(x), "cumsum")[0]}
+
+
+@cumsum.vjp
+def _(g: Any, y: Any, x: Any, *, axis: int | None) -> Any:
+    along = 0 if axis is None else axis
+    total = g.sum(axis=along, keepdims=True)
+    return (broadcast_to(total, g.shape) - cumsum(g, along) + g).reshape(x.shape)
+
+
+@cumsum.definition
+def _(at: Shape, x: Any, *, axis: int | None) -> Any:
+    if axis is None:
+        places = itertools.product(*map(range, x.shape))
+        return add_up(x[place] for place in itertools.islice(places, at[0] + 1))
+    return add_up(x[(*at[:axis], i, *at[axis + 1 :])] for i in range(at[axis] + 1))
+
+
+def argmax(x: Any, axis: int | None = None) -> Any:
+    """Where the largest element is, first of equals: plain integers, with no gradient."""
+    return np.argmax(constant(x), axis=axis)

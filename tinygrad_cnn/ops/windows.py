@@ -1,0 +1,88 @@
+"""The options that convolution and pooling share, and which input element a window reads."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..errors import OptionError
+from ..op import Shape
+
+Pairs = tuple[tuple[int, int], ...]
+
+
+def layout(d: int) -> str:
+    """The axes of an image of d spatial axes, for error messages: "N, C, H, W"."""
+    return "N, C, " + ", ".join("DHW"[3 - d :])
+
+
+def _is_int(value: Any, least: int) -> bool:
+    return isinstance(value, int | np.integer) and value is not True and int(value) >= least
+
+
+def per_axis(value: Any, d: int, name: str, option: str, least: int) -> tuple[int, ...]:
+    """An option given as an int, or as one int for each of d axes.
+
+    Raises:
+        OptionError: neither, or smaller than `least`.
+    """
+    values = tuple(value) if isinstance(value, tuple | list) else (value,) * d
+    if len(values) != d or not all(_is_int(v, least) for v in values):
+        raise OptionError(
+            f"{name}: {option} must be an int ≥ {least}, or {d} of them, got {value!r}"
+        )
+    return tuple(int(v) for v in values)
+
+
+def padding_pairs(padding: Any, d: int, kernel: Shape, dilation: Shape, name: str) -> Pairs:
+    """Padding as (before, after) pairs.
+
+    Args:
+        padding: an int; one int an axis; one (before, after) pair an axis; "valid" (none); "same"
+            or "same_upper" (the larger half after: PyTorch, ONNX) or "same_lower" (before: the
+            course's ⌈p/2⌉ on top). "same" pads dilation·(kernel−1) in all, so that with stride 1
+            the output has the input's size.
+
+    Raises:
+        OptionError: anything else, or a negative size.
+    """
+    if isinstance(padding, str):
+        total = [b * (k - 1) for k, b in zip(kernel, dilation, strict=True)]
+        if padding == "valid":
+            return ((0, 0),) * d
+        if padding in {"same", "same_upper"}:
+            return tuple((p // 2, p - p // 2) for p in total)
+        if padding == "same_lower":
+            return tuple((p - p // 2, p // 2) for p in total)
+        raise OptionError(
+            f"{name}: padding {padding!r} is not valid, same, same_upper or same_lower"
+        )
+    values = tuple(padding) if isinstance(padding, tuple | list) else (padding,) * d
+    pairs = [tuple(v) if isinstance(v, tuple | list) else (v, v) for v in values]
+    if len(pairs) != d or not all(
+        len(pair) == 2 and all(_is_int(v, 0) for v in pair) for pair in pairs
+    ):
+        raise OptionError(
+            f"{name}: padding must be an int ≥ 0, {d} of them, {d} (before, after) pairs, or a "
+            f"name, got {padding!r}"
+        )
+    return tuple((int(p), int(q)) for p, q in pairs)
+
+
+def places(size: Shape) -> Iterator[Shape]:
+    """All indices of an array of this size, in row-major order."""
+    return itertools.product(*map(range, size))
+
+
+def read(
+    i: Shape, a: Shape, stride: Shape, padding: Pairs, dilation: Shape, size: Shape
+) -> Shape | None:
+    """The input index that output index i reads through kernel index a; None in the padding."""
+    place = tuple(
+        i_ * s + a_ * e - before
+        for i_, a_, s, (before, _), e in zip(i, a, stride, padding, dilation, strict=True)
+    )
+    return place if all(0 <= q < n for q, n in zip(place, size, strict=True)) else None
