@@ -1,13 +1,15 @@
-"""Modules made of modules: Sequential, and the residual block."""
+"""How modules are put together: Sequential, the residual block, Flatten, Identity."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from ..errors import DtypeError
 from ..ops.residual import residual_add
+from ..ops.shape import reshape
 from ..tensor import Tensor
-from .module import Module
+from .module import Module, need_tensor
 
 
 class Sequential(Module):
@@ -68,3 +70,18 @@ class Residual(Module):
         skip = x if self.shortcut is None else self.shortcut(x)
         y = residual_add(skip, self.branch(x))
         return y if self.activation is None else self.activation(y)
+
+
+class Flatten(Module):
+    """(N, …) → (N, product of the rest)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        need_tensor("Flatten", x)
+        return reshape(x, (x.shape[0], math.prod(x.shape[1:])))
+
+
+class Identity(Module):
+    """x itself."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x

@@ -104,6 +104,78 @@ class Conv3d(_Convolution):
     axes, op = 3, ops.conv3d
 
 
+class _Transposed(_Convolution):
+    """What ConvTranspose1d, 2d and 3d share."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Any = 1,
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias
+        )
+        self.output_padding = output_padding
+
+    def weight_shape(self) -> tuple[int, ...]:
+        """(in_channels, out_channels/groups, *kernel_size)."""
+        return (self.in_channels, self.out_channels // self.groups, *self.kernel_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return type(self).op(
+            x,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            self.output_padding,
+            self.groups,
+            self.dilation,
+        )
+
+
+class ConvTranspose1d(_Transposed):
+    """A transposed convolution of (N, C, L): see `ConvTranspose2d` for the arguments."""
+
+    axes, op = 1, ops.conv_transpose1d
+
+
+class ConvTranspose2d(_Transposed):
+    """A transposed convolution of (N, C, H, W): see `tg.conv_transpose2d`.
+
+    Args:
+        in_channels, out_channels: channels of input and output.
+        kernel_size: height and width of the kernels; an int or two.
+        stride, padding, output_padding, groups, dilation: as for `tg.conv_transpose2d`.
+        bias: whether each output channel gets a bias.
+
+    Attributes:
+        weight: (in_channels, out_channels/groups, *kernel_size).
+        bias: (out_channels,), or None.
+
+    Example:
+        >>> import numpy as np, tinygrad_cnn as tg
+        >>> layer = tg.nn.ConvTranspose2d(3, 1, kernel_size=2, stride=2)
+        >>> layer(tg.Tensor(np.zeros((1, 3, 4, 4), np.float32))).shape
+        (1, 1, 8, 8)
+    """
+
+    axes, op = 2, ops.conv_transpose2d
+
+
+class ConvTranspose3d(_Transposed):
+    """A transposed convolution of (N, C, D, H, W): see `ConvTranspose2d` for the arguments."""
+
+    axes, op = 3, ops.conv_transpose3d
+
+
 class LocallyConnected2d(Module):
     """A convolution whose kernel is another one at every position: see `tg.locally_connected2d`.
 

@@ -13,8 +13,8 @@ from ..tensor import Tensor
 from .module import Module, Parameter, check_positive, need_tensor
 
 
-class _BatchNorm(Module):
-    """What BatchNorm1d, 2d and 3d share."""
+class BatchNorm(Module):
+    """What BatchNorm1d, BatchNorm2d and BatchNorm3d share."""
 
     layouts: ClassVar[dict[int, str]]  # by number of axes
 
@@ -74,13 +74,13 @@ class _BatchNorm(Module):
         return f"{self.num_features}"
 
 
-class BatchNorm1d(_BatchNorm):
+class BatchNorm1d(BatchNorm):
     """Batch normalisation of (N, C) or (N, C, L): see `BatchNorm2d` for the arguments."""
 
     layouts: ClassVar = {2: "(N, C)", 3: "(N, C, L)"}
 
 
-class BatchNorm2d(_BatchNorm):
+class BatchNorm2d(BatchNorm):
     """Batch normalisation of (N, C, H, W), each channel by itself.
 
     Args:
@@ -99,7 +99,7 @@ class BatchNorm2d(_BatchNorm):
     layouts: ClassVar = {4: "(N, C, H, W)"}
 
 
-class BatchNorm3d(_BatchNorm):
+class BatchNorm3d(BatchNorm):
     """Batch normalisation of (N, C, D, H, W): see `BatchNorm2d` for the arguments."""
 
     layouts: ClassVar = {5: "(N, C, D, H, W)"}

@@ -23,10 +23,11 @@ def _(x: Any, mask: Any, *, p: float) -> dict[str, Any]:
         raise ShapeError(
             f"dropout: mask {np.shape(mask)} must have the input's shape {np.shape(x)}"
         )
-    return {"p": _probability(p)}
+    return {"p": probability(p)}
 
 
-def _probability(p: float) -> float:
+def probability(p: float) -> float:
+    """p as a float; refuses what is not in 0 ≤ p < 1."""
     if not 0 <= p < 1:
         raise OptionError(f"dropout: p must be in 0 ≤ p < 1, got {p}")
     return float(p)
@@ -54,7 +55,7 @@ def dropout(x: Any, p: float = 0.5, training: bool = True) -> Any:
         >>> sorted(set(tg.dropout(tg.Tensor([1.0] * 100), p=0.5).numpy().tolist()))
         [0.0, 2.0]
     """
-    p = _probability(p)
+    p = probability(p)
     if not training or p == 0:
         return x
     return dropout_mask(x, defaults.generator().random(x.shape) >= p, p=p)

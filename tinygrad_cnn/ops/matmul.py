@@ -55,9 +55,10 @@ def _vjp_a(g: Any, y: Any, a: Any, b: Any) -> Any:
 
 
 def _vjp_b(g: Any, y: Any, a: Any, b: Any) -> Any:
+    if a.ndim == b.ndim == 1:
+        return a * g
     if a.ndim == 1:
-        column = a.reshape((-1, 1))
-        return column * g if b.ndim == 1 else column * g.reshape((*g.shape[:-1], 1, g.shape[-1]))
+        return a.reshape((-1, 1)) * g.reshape((*g.shape[:-1], 1, g.shape[-1]))
     if b.ndim == 1:
         return (a * g.reshape((*g.shape, 1))).sum(axis=tuple(range(a.ndim - 1)))
     return matmul(_matrix_transpose(a), g)
