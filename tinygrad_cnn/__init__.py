@@ -13,18 +13,41 @@ from . import data, errors, models, nn, optim, train
 from .backward import backward, grad
 from .context import no_grad, scope
 from .defaults import manual_seed, set_default_dtype
+from .gradcheck import gradcheck
 from .graph import Edge, Graph, Node
 from .op import Op, constant, op
 from .ops import OPS
-from .ops.convolution import conv1d, conv2d, conv3d
+from .ops.activation import elu, erf, gelu, leaky_relu, silu, softplus
+from .ops.adaptive import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+)
+from .ops.convolution import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
 from .ops.dropout import dropout
+from .ops.einsum import einsum, outer
 from .ops.elementwise import (
     absolute,
     add,
+    clip,
     cos,
     divide,
     exp,
+    expm1,
     log,
+    log1p,
+    maximum,
+    minimum,
     multiply,
     negative,
     power,
@@ -32,13 +55,18 @@ from .ops.elementwise import (
     sigmoid,
     sin,
     sqrt,
+    square,
     subtract,
     tanh,
     where,
 )
+from .ops.index import embedding
+from .ops.layer_norms import group_norm, layer_norm
 from .ops.linear import linear
-from .ops.loss import cross_entropy, log_softmax, softmax
+from .ops.locally_connected import locally_connected2d, unfold2d
+from .ops.loss import binary_cross_entropy_with_logits, cross_entropy, mse_loss, nll_loss
 from .ops.matmul import matmul
+from .ops.moving import expand_dims, flip, moveaxis, pad, repeat, roll, split, squeeze, stack, take
 from .ops.normalization import batch_norm, batch_norm_eval, batch_norm_train
 from .ops.pooling import (
     avg_pool1d,
@@ -49,9 +77,11 @@ from .ops.pooling import (
     max_pool2d,
     max_pool3d,
 )
-from .ops.reduce import max, mean, sum
+from .ops.reduce import max, mean, min, prod, sum
 from .ops.residual import residual_add
 from .ops.shape import astype, broadcast_to, concatenate, getitem, reshape, transpose
+from .ops.softmax import log_softmax, softmax
+from .ops.statistics import argmax, cumsum, logsumexp, norm, std, var
 from .paths import GradientPaths, gradient_paths
 from .scalar import Scalar
 from .tensor import Tensor
@@ -73,7 +103,14 @@ __all__ = [
     "Trace",
     "abs",
     "absolute",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
     "add",
+    "argmax",
     "astype",
     "avg_pool1d",
     "avg_pool2d",
@@ -82,56 +119,99 @@ __all__ = [
     "batch_norm",
     "batch_norm_eval",
     "batch_norm_train",
+    "binary_cross_entropy_with_logits",
     "broadcast_to",
+    "clip",
     "concatenate",
     "constant",
     "conv1d",
     "conv2d",
     "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "cos",
     "cross_entropy",
+    "cumsum",
     "data",
     "divide",
     "dropout",
+    "einsum",
+    "elu",
+    "embedding",
+    "erf",
     "errors",
     "exp",
+    "expand_dims",
+    "expm1",
+    "flip",
+    "gelu",
     "getitem",
     "global_avg_pool",
     "grad",
+    "gradcheck",
     "gradient_paths",
+    "group_norm",
+    "layer_norm",
+    "leaky_relu",
     "linear",
+    "locally_connected2d",
     "log",
+    "log1p",
     "log_softmax",
+    "logsumexp",
     "manual_seed",
     "matmul",
     "max",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "maximum",
     "mean",
+    "min",
+    "minimum",
     "models",
+    "moveaxis",
+    "mse_loss",
     "multiply",
     "negative",
+    "nll_loss",
     "nn",
     "no_grad",
+    "norm",
     "op",
     "optim",
+    "outer",
+    "pad",
     "power",
+    "prod",
     "relu",
+    "repeat",
     "reshape",
     "residual_add",
+    "roll",
     "scope",
     "set_default_dtype",
     "sigmoid",
+    "silu",
     "sin",
     "softmax",
+    "softplus",
+    "split",
     "sqrt",
+    "square",
+    "squeeze",
+    "stack",
+    "std",
     "subtract",
     "sum",
+    "take",
     "tanh",
     "trace",
     "train",
     "transpose",
+    "unfold2d",
+    "var",
     "where",
     "zoom",
 ]

@@ -1,0 +1,140 @@
+"""What `gradcheck` takes, what it leaves alone, and what its report says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_cnn as tg
+from tinygrad_cnn.errors import OptionError
+
+random = np.random.default_rng(3)
+
+
+def network() -> Any:
+    return tg.nn.Sequential(
+        tg.nn.Conv2d(2, 3, 3, padding=1), tg.nn.BatchNorm2d(3), tg.nn.Tanh(), tg.nn.MaxPool2d(2)
+    )
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_module_and_its_parameters(training: bool) -> None:
+    module = network().train(training)
+    x = random.standard_normal((2, 2, 4, 4)).astype(np.float32)
+    module(tg.Tensor(x))
+    before = {name: value.copy() for name, value in module.state_dict().items()}
+    report = tg.gradcheck(module, x)
+    assert report, report
+    assert {"0.weight", "0.bias", "1.weight", "1.bias"} < set(report.names)
+    for name, value in module.state_dict().items():
+        assert value.dtype == before[name].dtype
+        np.testing.assert_array_equal(value, before[name])
+    assert all(p.grad is None for p in module.parameters())
+    assert tg.Tensor([1.0]).dtype == np.float32
+    assert "float64" in str(report)
+
+
+def test_a_wrong_parameter_is_named() -> None:
+    class Scale(tg.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.factor = tg.nn.Parameter(np.array([2.0, 3.0]))
+
+        def forward(self, x: Any) -> Any:
+            return scale(x, self.factor)
+
+    scale = tg.op("scale", lambda x, w: x * w)
+    scale.vjp(lambda g, y, x, w: g * w, lambda g, y, x, w: -g * x)
+    report = tg.gradcheck(Scale(), random.standard_normal((3, 2)))
+    assert (report.pattern, report.worst and report.worst.input) == ("sign", "factor")
+    assert not report.wrong["x"].any()
+
+
+def test_captured_float32_weights() -> None:
+    w = tg.Tensor(random.standard_normal((2, 2, 3, 3)), dtype=np.float32)
+    report = tg.gradcheck(lambda x: tg.conv2d(x, w), random.standard_normal((1, 2, 4, 4)))
+    assert report, report
+    assert w.dtype == np.float32
+
+
+def test_plain_array_functions() -> None:
+    x, w = random.standard_normal((3, 4)), random.standard_normal((4, 2))
+    assert tg.gradcheck(np.matmul, [x, w], vjp=lambda g, x, w: (g @ w.T, x.T @ g))
+    report = tg.gradcheck(np.matmul, [x, w], vjp=lambda g, x, w: (g @ w.T, -x.T @ g))
+    assert report.pattern == "sign"
+
+
+def test_integer_inputs_are_passed_on() -> None:
+    labels = np.array([0, 2, 1])
+    assert tg.gradcheck(tg.cross_entropy, [random.standard_normal((3, 4)), labels])
+
+
+def test_only_tensors_that_ask_are_checked() -> None:
+    x = tg.Tensor(random.standard_normal(3), requires_grad=True)
+    mask = tg.Tensor(np.array([1.0, 0.0, 1.0]))
+    assert tg.gradcheck(lambda x, m: x * m, [x, mask]).names == ["x"]
+
+
+def test_several_outputs() -> None:
+    report = tg.gradcheck(lambda x: (tg.tanh(x), x.sum()), random.standard_normal(3))
+    assert report
+    assert report.analytic["x"].shape == (4, 3)
+
+
+def spoil(x: Any) -> Any:
+    x *= 2
+    return x + 1
+
+
+x3 = np.array([1.0, 2.0, 3.0])
+UNCHECKABLE = {
+    "random": (lambda x: tg.dropout(tg.concatenate([x] * 9), 0.5), "nondeterministic", "two runs"),
+    "not a tensor": (lambda x: x.numpy(), "error", "must return a Tensor"),
+    "raises": (lambda x: x.reshape(5), "error", "reshape"),
+    "nan": (lambda x: tg.log(x * 0), "error", "value is -inf"),
+    "shape": (tg.op("f", lambda x: x, lambda g, y, x: g[:2]), "error", "shape (2,)"),
+    "modified": (tg.op("f", spoil, lambda g, y, x: 2 * g), "error", "modified its input 'x'"),
+    "nan gradient": (tg.op("f", lambda x: x, lambda g, y, x: g * np.nan), "error", "nan"),
+    "missing": (lambda x: tg.Tensor(x.numpy() * 2), "error", "'x' is missing"),
+    "raises backward": (tg.op("f", lambda x: x, lambda g, y, x: 1 / None), "error", "backward"),
+}
+
+
+@pytest.mark.parametrize("case", UNCHECKABLE)
+def test_what_cannot_be_checked(case: str) -> None:
+    f, verdict, words = UNCHECKABLE[case]
+    report = tg.gradcheck(f, x3.copy())
+    assert (report.verdict, bool(report)) == (verdict, False), report
+    assert words in report.diagnosis
+
+
+def test_a_plain_gradient_must_fit() -> None:
+    f = np.tanh
+    assert "float32" in tg.gradcheck(f, x3, vjp=lambda g, x: g.astype("f")).diagnosis
+    assert "2 gradients" in tg.gradcheck(f, x3, vjp=lambda g, x: (g, g)).diagnosis
+
+
+def test_too_uncertain_to_judge() -> None:
+    coarse = tg.op("coarse", lambda x: np.float64(np.float16(np.sin(x))))
+    coarse.vjp(lambda g, y, x: g * tg.cos(x))
+    report = tg.gradcheck(coarse, np.array([1.0]))
+    assert report.verdict == "precision"
+    assert "±" in report.diagnosis
+
+
+def test_a_failing_report_can_be_reproduced(capsys: pytest.CaptureFixture[str]) -> None:
+    cube = tg.op("cube", lambda x: x**3, lambda g, y, x: g * x**2)
+    report = tg.gradcheck(cube, np.array([[0.1, 2.0], [1 / 3, -5e-8]]))
+    exec(report.snippet(), {"cube": cube})
+    assert capsys.readouterr().out.strip() == str(report).strip()
+    assert str(report).endswith(report.snippet().splitlines()[-1])
+
+
+def test_bad_arguments_raise() -> None:
+    for arguments in ({"order": 3}, {"mode": "some"}):
+        with pytest.raises(OptionError):
+            tg.gradcheck(tg.tanh, x3, **arguments)
+    with pytest.raises(OptionError, match="nothing to differentiate"):
+        tg.gradcheck(tg.tanh, np.array([1, 2]))

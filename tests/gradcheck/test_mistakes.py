@@ -1,0 +1,85 @@
+"""Wrong gradients are called wrong, and the diagnosis names the mistake."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import tinygrad_cnn as tg
+from tests.gradcheck.zoo import LAYERS, MISTAKES, Layer, Mistake
+
+
+def layers_for(mistake: Mistake) -> list[Layer]:
+    """The layers that a mistake can be made in."""
+    random = np.random.default_rng(0)
+    return [
+        layer for layer in LAYERS if mistake.plant(layer, layer.draw(random), random) is not None
+    ]
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
+@settings(max_examples=5)
+@given(st.data())
+def test_the_diagnosis_names_the_mistake(mistake: Mistake, data: st.DataObject) -> None:
+    layer = data.draw(st.sampled_from(layers_for(mistake)))
+    random = np.random.default_rng(data.draw(st.integers(0, 10**6)))
+    arrays = layer.draw(random)
+    vjp = mistake.plant(layer, arrays, random)
+    assume(vjp is not None)
+    report = tg.gradcheck(layer.f, arrays, vjp=vjp)
+    assert not report
+    assert report.verdict == ("error" if mistake.name == "missing" else "wrong"), report
+    assert report.pattern in mistake.patterns, report
+
+
+@given(st.integers(-12, 12))
+def test_a_zero_gradient_never_passes(power: int) -> None:
+    factor = 10.0**power
+    zero = tg.op("zero", lambda x: factor * x, lambda g, y, x: g * 0.0)
+    assert tg.gradcheck(zero, np.array([1.0, 2.0])).pattern == "zero"
+
+
+@given(st.floats(1e-5, 1e-2), st.sampled_from([1e-8, 1.0, 1e8]))
+def test_a_small_mistake_is_found(share: float, factor: float) -> None:
+    off = tg.op("off", lambda x: factor * np.tanh(x))
+    off.vjp(lambda g, y, x: g * (1 + share) * (factor - y * y / factor))
+    assert tg.gradcheck(off, np.array([0.3, -0.8])).verdict == "wrong"
+
+
+def test_a_second_order_mistake() -> None:
+    """A vjp that is right, but keeps an intermediate as a plain array."""
+    frozen = tg.op("frozen", np.tanh)
+    frozen.vjp(lambda g, y, x: g * (1 - tg.constant(y) ** 2))
+    x = np.array([0.3, -0.8])
+    assert tg.gradcheck(frozen, x)
+    report = tg.gradcheck(frozen, x, order=2)
+    assert report.verdict != "ok"
+    assert report.diagnosis.startswith("second order")
+
+
+def test_a_backward_that_is_not_linear() -> None:
+    f = tg.op("f", lambda x: 3 * x, lambda g, y, x: 3 * np.sign(g))
+    assert tg.gradcheck(f, np.array([1.0, 2.0])).pattern == "not linear"
+
+
+def wrong_in_one_place(g: Any, y: Any, x: Any) -> Any:
+    made = 2 * g * x
+    made[1, 2] *= 1.5
+    return made
+
+
+def test_the_worst_entry_and_where() -> None:
+    square = tg.op("square", lambda x: x**2, wrong_in_one_place)
+    x = np.arange(1.0, 13.0).reshape(3, 4)
+    report = tg.gradcheck(square, x)
+    assert report.worst is not None
+    assert (report.worst.input, report.worst.index, report.worst.output) == ("x", (1, 2), (1, 2))
+    assert report.worst.analytic == pytest.approx(21)
+    assert report.worst.numeric == pytest.approx(14)
+    assert report.wrong["x"].sum() == 1
+    assert "index 1 of axis 0" in str(report)
+    assert report.analytic["x"].shape == report.numeric["x"].shape == (3, 4, 3, 4)

@@ -1,0 +1,59 @@
+"""Right gradients are not called wrong, however difficult the function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinygrad_cnn as tg
+from tests.gradcheck.difficult import DIFFICULT
+from tests.gradcheck.zoo import LAYERS, Layer
+
+
+@pytest.mark.parametrize(("f", "inputs"), [d[1:] for d in DIFFICULT], ids=[d[0] for d in DIFFICULT])
+def test_difficult_functions(f: Any, inputs: Any) -> None:
+    report = tg.gradcheck(f, inputs)
+    assert report.verdict in ("ok", "kink"), report
+    assert report
+
+
+@given(st.sampled_from(LAYERS), st.integers(0, 10**6), st.integers(-8, 8))
+def test_layers_at_any_scale(layer: Layer, seed: int, power: int) -> None:
+    arrays = layer.draw(np.random.default_rng(seed))
+    factor = 10.0**power
+    report = tg.gradcheck(lambda *x: layer.f(*x) * factor, arrays)
+    assert report.verdict == "ok", report
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+def test_second_order(layer: Layer) -> None:
+    arrays = layer.draw(np.random.default_rng(1))
+    arrays[0] = arrays[0][:2]
+    report = tg.gradcheck(layer.f, arrays, order=2)
+    assert report, report
+    assert "cotangent" in report.names
+
+
+@given(st.integers(0, 10**6))
+def test_at_a_kink_the_other_coordinates_are_judged(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    x = random.standard_normal(5)
+    x[2] = 0.0
+    report = tg.gradcheck(tg.relu, x)
+    assert report.verdict == "kink"
+    assert [(k.index, k.left, k.right, k.valid) for k in report.kinks] == [((2,), 0, 1, True)]
+    assert report
+    wrong = tg.op("wrong", lambda x: np.maximum(x, 0), lambda g, y, x: 2 * g * (tg.constant(x) > 0))
+    x[3] = abs(x[3])
+    assert tg.gradcheck(wrong, x).verdict == "wrong"
+
+
+def test_outside_the_one_sided_derivatives_is_not_right() -> None:
+    f = tg.op("f", lambda x: np.maximum(x, 0), lambda g, y, x: g * np.where(x == 0, 3, x > 0))
+    report = tg.gradcheck(f, np.array([0.0, 1.0]))
+    assert (report.verdict, bool(report)) == ("kink", False)
+    assert not report.kinks[0].valid

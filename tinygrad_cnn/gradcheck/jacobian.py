@@ -1,0 +1,136 @@
+"""The numerical Jacobian with error bars: cheap where it confirms the claimed one, else careful.
+
+Every column (one input coordinate) gets two evaluations. A column that disagrees with the claimed
+Jacobian, looks kinked, or is too uncertain gets two more, or the whole ladder of steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .numeric import KINK, Curve, Derivative, careful, quick, scales
+
+Array = np.ndarray[Any, Any]
+
+UNRESOLVED = 1e-4  # a bar wider than this share of the largest slope is looked at closely
+TOO_WIDE = 0.02  # ... and than this share cannot be judged by
+NEGLIGIBLE = 1e-11  # ... unless it is so little of |f| / |x|
+CONFIRMED = 3  # the worst columns that must stand up to the whole ladder before "wrong" is said
+
+
+class Numeric(NamedTuple):
+    """A numerical Jacobian, (outputs, inputs); the fields of `Derivative`, and sizes."""
+
+    value: Array
+    bar: Array
+    left: Array
+    right: Array
+    kink: Array
+    size: Array  # |f|
+    scale: Array  # |x|, of each column
+    largest: float  # the largest |value| that stands out from its bar
+
+    def too_wide(self, claimed: Array) -> Array:
+        """The entries that cannot be judged.
+
+        Their bar is a good share of the input's largest slope, and not negligible beside
+        |f| / |x| either: the slope of a function that changes by itself as its input does.
+        """
+        slope = max(self.largest, float(np.max(np.abs(np.nan_to_num(claimed)), initial=0.0)))
+        limit = np.maximum(TOO_WIDE * slope, NEGLIGIBLE * self.size / self.scale)
+        still = (self.value == 0) & (claimed == 0)
+        return ~self.kink & ~still & (self.bar > limit)
+
+
+class Tolerance(NamedTuple):
+    """What is allowed beyond the error bar."""
+
+    relative: float = 1e-6  # a formula that is off by less is rounding, not a mistake
+    absolute: float | None = None  # None: 1e-12 of the input's largest slope
+
+    def wrong(self, claimed: Array, found: Numeric) -> Array:
+        """The entries that are off by more than bar and tolerance; never at a kink."""
+        absolute = 1e-12 * found.largest if self.absolute is None else self.absolute
+        allowed = found.bar + self.relative * np.abs(found.value) + absolute
+        known = ~found.kink & np.isfinite(found.bar)
+        return known & ~(np.abs(claimed - found.value) <= allowed)
+
+
+def numerical_jacobian(
+    evaluate: Callable[[], Array],
+    x: Array,
+    here: Array,
+    claimed: Array,
+    tolerance: Tolerance,
+    random: np.random.Generator,
+) -> Numeric:
+    """How the function moves with each element of x.
+
+    Args:
+        evaluate: the function's value, flat, at x as it is now.
+        x: one input, flat; perturbed in place and put back.
+        here: the value at x.
+        claimed: the analytic Jacobian, which says where to look closely.
+        tolerance: what is not looked at.
+        random: picks the coordinates to try when none moves.
+    """
+    scale = scales(x)
+    curves = [_along(evaluate, x, j) for j in range(x.size)]
+    first = [quick(curve, x[j], scale[j], here) for j, curve in enumerate(curves)]
+
+    def stack(field: str) -> Array:
+        columns = [getattr(column, field) for column in first]
+        return np.stack(columns, axis=1) if columns else np.zeros(claimed.shape)
+
+    slope, bar, asymmetry, size = map(stack, ("slope", "bar", "asymmetry", "size"))
+    smooth = np.zeros(slope.shape, bool)
+    found = Numeric(
+        slope, bar, slope.copy(), slope.copy(), smooth, size, scale, _largest(slope, bar)
+    )
+    off = ~(np.abs(claimed - slope) <= bar + 1e-7 * np.abs(slope))
+    kinked = ~(np.abs(asymmetry) <= KINK * found.largest + 4 * bar)
+    vague = (bar > UNRESOLVED * found.largest) & ((slope != 0) | (claimed != 0))
+    vague |= bar > TOO_WIDE * found.largest if found.largest else False
+    suspects = np.flatnonzero((off | kinked | vague).any(axis=0))
+    if not slope.any() and not claimed.any():
+        # nothing moves at all: perhaps it does at larger steps, and a few coordinates tell
+        suspects = random.permutation(x.size)[:CONFIRMED]
+        off = np.ones_like(off)
+
+    def look_closely(j: int, doubted: Array | bool, needed: Array | float) -> None:
+        better = careful(curves[j], x[j], scale[j], here, first[j], doubted, needed)
+        for field in Derivative._fields:
+            getattr(found, field)[:, j] = getattr(better, field)
+
+    for j in suspects:
+        look_closely(int(j), off[:, j], UNRESOLVED * found.largest)
+    wrong = tolerance.wrong(claimed, found)
+    excess = np.max(np.abs(claimed - found.value), axis=0, where=wrong, initial=0.0)
+    for count, j in enumerate(np.argsort(-excess)[: np.count_nonzero(excess)]):
+        look_closely(int(j), True, np.where(wrong[:, j], -1.0, np.inf))
+        acquitted = wrong[:, j] & ~tolerance.wrong(claimed, found)[:, j]
+        if count + 1 >= CONFIRMED and not acquitted.any():
+            break
+    return found._replace(largest=_largest(found.value, found.bar))
+
+
+def _largest(value: Array, bar: Array) -> float:
+    stands_out = np.isfinite(value) & (np.abs(value) > bar)
+    return float(np.max(np.abs(value), where=stands_out, initial=0.0))
+
+
+def _along(evaluate: Callable[[], Array], x: Array, j: int) -> Curve:
+    """The function along one coordinate, which is put back after each evaluation."""
+    home = x[j]
+
+    def curve(t: float) -> Array:
+        x[j] = t
+        try:
+            return evaluate()
+        finally:
+            x[j] = home
+
+    return curve

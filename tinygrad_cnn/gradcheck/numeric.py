@@ -1,0 +1,249 @@
+"""The numerical derivative of a function of one real variable, with its own error bar.
+
+Everything here is float64 and plain arrays: ``phi(t)`` returns a vector, and its derivative at
+``t = at`` is wanted, element by element. Two procedures:
+
+- `quick`: one central difference, two evaluations. Right for most functions; its bar counts the
+  rounding of phi's values only.
+- `careful`: if a second difference confirms the first, four evaluations; else a ladder of steps
+  from a tenth of the scale down to its rounding, extrapolated (Richardson; Ridders 1982), with
+  the noise of phi measured and the two one-sided derivatives kept apart, so that kinks show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+Curve = Callable[[float], Array]
+
+EPS = float(np.finfo(np.float64).eps)
+ROUNDING = (
+    16 * EPS
+)  # of a value of phi, relative: a few roundings; what is more, careful() measures
+RATIO = 4.0  # between neighbouring steps of the ladder
+DETERMINED = 1e-7  # two differences that agree so well (relative) need no ladder
+KINK = 1e-4  # one-sided derivatives further apart than this (relative) are looked at closely
+
+
+class Quick(NamedTuple):
+    """A central difference, and what it was made of."""
+
+    slope: Array
+    bar: Array  # from rounding alone
+    asymmetry: Array  # right minus left difference: tends to 0 with the step, but not at a kink
+    step: float
+    size: Array  # the largest |phi| seen
+
+
+class Derivative(NamedTuple):
+    """A derivative and its error bar, per element of phi."""
+
+    value: Array  # nan where there is none: at a kink
+    bar: Array
+    left: Array  # one-sided derivatives; ±inf at a jump or a vertical tangent, nan if undefined
+    right: Array
+    kink: Array  # bool: left and right differ by more than their bars
+    size: Array  # the largest finite |phi| seen
+
+
+def quick(phi: Curve, at: float, scale: float, here: Array) -> Quick:
+    """A central difference at the step that balances truncation and rounding, ∛eps · scale.
+
+    Args:
+        phi: the function; may return inf or nan.
+        at: where the derivative is wanted.
+        scale: how far `at` must move, roughly, for phi to change by its own size.
+        here: phi(at).
+    """
+    return _central(phi, at, _power_of_two(EPS ** (1 / 3) * scale), here)
+
+
+def _central(phi: Curve, at: float, step: float, here: Array) -> Quick:
+    above, below = at + step, at - step
+    up, down = phi(above), phi(below)
+    rise, fall = above - at, at - below  # the steps really taken, after rounding
+    size = np.maximum(np.maximum(np.abs(up), np.abs(down)), np.abs(here))
+    return Quick(
+        (up - down) / (rise + fall),
+        ROUNDING * size / step,
+        (up - here) / rise - (here - down) / fall,
+        step,
+        size,
+    )
+
+
+def careful(
+    phi: Curve,
+    at: float,
+    scale: float,
+    here: Array,
+    first: Quick,
+    doubted: Array | bool = True,
+    needed: Array | float = np.inf,
+) -> Derivative:
+    """The derivative, an error bar that can be relied on, and the one-sided derivatives.
+
+    Args:
+        phi, at, scale, here: as for `quick`.
+        first: what `quick` found.
+        doubted: the elements for which standing still is no proof of a zero derivative: phi may
+            be rounded inside to fewer digits.
+        needed: a bar wider than this sends an element to the ladder even if differences agree.
+    """
+    second = _central(phi, at, RATIO * first.step, here)
+    spread = np.abs(first.slope - second.slope)
+    largest = np.max(np.abs(first.slope), initial=0.0)
+    with np.errstate(invalid="ignore"):
+        settled = (
+            (spread <= DETERMINED * np.abs(first.slope) + first.bar)
+            & (np.abs(second.asymmetry) <= KINK * largest + 2 * first.bar)
+            & (first.bar + spread <= needed)
+            & ~(doubted & (first.slope == 0) & (second.slope == 0))
+        )
+    value = first.slope + (first.slope - second.slope) / (RATIO**2 - 1)
+    smooth = np.zeros(value.shape, bool)
+    found = Derivative(value, spread + first.bar, value.copy(), value.copy(), smooth, second.size)
+    if not settled.all():
+        rest = ~settled
+        for mine, better in zip(found, _ladder(phi, at, scale, here, rest), strict=True):
+            mine[rest] = better
+    return found
+
+
+def _ladder(phi: Curve, at: float, scale: float, here: Array, rest: Array) -> Derivative:
+    """The derivative of the elements `rest`, from all steps."""
+    here = here[rest]
+    steps = _steps(at, scale)
+    ups, downs = (np.stack([phi(at + s * h)[rest] for h in steps]) for s in (1, -1))
+    rise = np.array([(at + h) - at for h in steps])[:, None]
+    fall = np.array([at - (at - h) for h in steps])[:, None]
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        up, down, both = ups - here, here - downs, ups - downs
+        quantum = _quantum(up, down, np.abs(here))
+        noise_up = _noise(up, rise, np.maximum(np.abs(ups), np.abs(here)), quantum)
+        noise_down = _noise(down, fall, np.maximum(np.abs(downs), np.abs(here)), quantum)
+        noise = np.maximum(noise_up, noise_down)
+        right, right_bar = _extrapolate(up / rise, rise, noise_up, order=1)
+        left, left_bar = _extrapolate(down / fall, fall, noise_down, order=1)
+        value, bar = _extrapolate(both / (rise + fall), (rise + fall) / 2, noise, order=2)
+        right, right_bar = _diverging(right, right_bar, up, rise, np.abs(ups))
+        left, left_bar = _diverging(left, left_bar, down, fall, np.abs(downs))
+        gap = np.abs(right - left)
+        kink = gap > 3 * (left_bar + right_bar) + 1e-5 * np.minimum(np.abs(right), np.abs(left))
+        kink |= np.isinf(left) | np.isinf(right)
+        # where phi exists on one side only, that side's derivative is all there is
+        for one, one_bar, other in ((right, right_bar, left), (left, left_bar, right)):
+            edge = np.isnan(other) & ~np.isnan(one)
+            value, bar = np.where(edge, one, value), np.where(edge, one_bar, bar)
+        # a central value that disagrees with its sides is not known better than that
+        for one, one_bar in ((right, right_bar), (left, left_bar)):
+            apart = np.abs(value - one)
+            bar = np.where(apart > 3 * (bar + one_bar), np.maximum(bar, apart), bar)
+    bar = np.where(np.isnan(value) | np.isnan(bar), np.inf, bar)
+    seen = np.abs(np.concatenate([ups, downs, here[None]]))
+    size = np.max(seen, axis=0, where=np.isfinite(seen), initial=0.0)
+    return Derivative(np.where(kink, np.nan, value), bar, left, right, kink, size)
+
+
+def _steps(at: float, scale: float) -> list[float]:
+    """Steps from an eighth of the scale down, and of `at` itself where that is much smaller."""
+    scales = [(max(scale, abs(at)), 24)]
+    if 0 < abs(at) < 1e-3 * scale:
+        scales.append((abs(at), 14))
+    steps = {_power_of_two(s / 8) / RATIO**k for s, count in scales for k in range(count)}
+    return sorted((h for h in steps if h >= 4 * np.spacing(abs(at))), reverse=True)
+
+
+def _noise(change: Array, steps: Array, size: Array, quantum: Array) -> Array:
+    """How uncertain phi's changes are, per step: rounding as expected, and as measured.
+
+    At the smallest steps the change should be linear in the step; what is not is noise.
+    """
+    expected = ROUNDING * np.where(np.isfinite(size), size, np.inf) + 5e-324
+    slope = change[-5] / steps[-5] if len(steps) > 5 else 0.0 * change[-1]
+    odd = np.abs(change[-4:] - slope * steps[-4:])
+    measured = np.max(np.where(np.isfinite(odd), odd, 0.0), axis=0)
+    return np.maximum(expected, np.maximum(measured, quantum))
+
+
+def _extrapolate(slopes: Array, steps: Array, noise: Array, order: int) -> tuple[Array, Array]:
+    """The limit of `slopes` as the steps shrink, and its error bar, from Richardson's table.
+
+    The error of slopes is a series in step**order. Each candidate's bar is how far it moves
+    from its neighbours in the table, plus noise / step. Of the candidates that no finer one
+    refutes, the one with the least bar wins.
+    """
+    floor = noise / steps
+    shrink = (steps[:-1] / steps[1:]) ** order
+    t1, e1 = _next_column(slopes, shrink)
+    t2, e2 = _next_column(t1, shrink[1:] ** 2)
+    e0 = np.abs(np.diff(slopes, axis=0))
+    # columns by level, from the finest: (value, bar)
+    value = np.full(slopes.shape[1], np.nan)
+    bar = np.full(slopes.shape[1], np.inf)
+    low, high = -bar, bar
+    for k in range(len(slopes) - 1, 0, -1):
+        candidates = [(slopes[k], e0[k - 1] + floor[k]), (t1[k - 1], e1[k - 1] + 2 * floor[k])]
+        if k > 1:
+            candidates.append((t2[k - 2], e2[k - 2] + 2 * floor[k]))
+        allowed_low, allowed_high = low, high
+        for v, b in candidates:
+            b = np.where(np.isfinite(v) & np.isfinite(b), b, np.inf)
+            stands = (v + b >= low) & (v - b <= high)
+            better = stands & (b < bar)
+            value, bar = np.where(better, v, value), np.where(better, b, bar)
+            allowed_low = np.where(stands, np.maximum(allowed_low, v - 5 * b), allowed_low)
+            allowed_high = np.where(stands, np.minimum(allowed_high, v + 5 * b), allowed_high)
+        low, high = allowed_low, allowed_high
+    return np.where(np.isfinite(bar), value, np.nan), bar
+
+
+def _next_column(table: Array, shrink: Array) -> tuple[Array, Array]:
+    """One column of Richardson's table further, and how much its entries move."""
+    improved = table[1:] + (table[1:] - table[:-1]) / (shrink - 1)
+    moved = np.abs(improved - table[1:])
+    neighbour = np.abs(np.diff(improved, axis=0))
+    # compared with both neighbours, so that one lucky agreement does not count
+    moved[1:] = np.maximum(moved[1:], neighbour)
+    moved[:-1] = np.maximum(moved[:-1], neighbour)
+    return improved, moved
+
+
+def _quantum(up: Array, down: Array, size: Array) -> Array:
+    """The step of a staircase: phi rounded to fewer digits inside, as in float32.
+
+    It shows where phi stands still at small steps, and then moves by far more than a rounding.
+    """
+    moves = np.abs(np.concatenate([up, down]))
+    smallest = np.min(np.where(moves > 0, moves, np.inf), axis=0)
+    stands = (moves == 0).sum(axis=0) >= 2
+    stair = stands & (smallest > 100 * EPS * size) & (smallest < 3e-3 * size)
+    return np.where(stair, smallest, 0.0)
+
+
+def _diverging(
+    value: Array, bar: Array, change: Array, steps: Array, size: Array
+) -> tuple[Array, Array]:
+    """±inf where the difference quotients grow without end: a jump, or a vertical tangent."""
+    last = slice(-8, None)
+    quotient = np.abs(change / steps)[last]
+    grows = np.all(quotient[1:] > 1.5 * quotient[:-1], axis=0)
+    same = np.all(np.sign(change[last]) == np.sign(change[-1]), axis=0)
+    endless = grows & same & (np.abs(change[-1]) > 1e-7 * size[-1])
+    return np.where(endless, np.sign(change[-1]) * np.inf, value), np.where(endless, 0.0, bar)
+
+
+def _power_of_two(x: float) -> float:
+    """A power of two near x: adding it to a number, and taking it away again, is often exact."""
+    return float(2.0 ** np.clip(np.round(np.log2(x)), -1000, 1000))
+
+
+def scales(x: Array) -> Array:
+    """The scale of each coordinate of an input: its own size, or what is usual in the input."""
+    size = np.abs(x)
+    usual = np.median(size[size > 0]) if np.any(size > 0) else 1.0
+    return np.maximum(size, usual)

@@ -1,0 +1,312 @@
+"""What is checked, in one form: float64 arrays to perturb, values, and gradients to pull back.
+
+The rest of this package sees a `Subject` only: whether it is an op, a function of Tensors, a
+Module with its parameters, or a pair of plain-array functions matters nowhere else.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import defaults
+from ..backward import grad
+from ..errors import DtypeError, OptionError, ShapeError
+from ..graph import Graph, Node
+from ..nn.module import Module
+from ..op import Op
+from ..ops.shape import concatenate
+from ..tensor import Tensor
+
+Array = np.ndarray[Any, Any]
+Pull = Callable[[Array], list[Any]]
+
+
+class Subject:
+    """A function to be checked, at a point.
+
+    Attributes:
+        names: of the differentiated inputs, parameters last.
+        arrays: their values, float64; the check perturbs these in place.
+        notes: what a reader of the report should know.
+        restores: undoes, in reverse order, what preparing changed.
+    """
+
+    def __init__(self, names: list[str], arrays: list[Array]) -> None:
+        self.names, self.arrays = names, arrays
+        self.notes: list[str] = []
+        self.restores: list[Callable[[], None]] = []
+
+    def value(self) -> Array:
+        """The function's value at the arrays as they are now; a fresh float array."""
+        raise NotImplementedError
+
+    def record(self) -> tuple[Array, Pull]:
+        """The value, and the map from a cotangent to a gradient (or None) for each input."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Put everything back as it was."""
+        while self.restores:
+            self.restores.pop()()
+
+    def __enter__(self) -> Subject:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class PlainSubject(Subject):
+    """A function of plain arrays and its separate gradient, `vjp(cotangent, *arrays)`."""
+
+    def __init__(self, f: Callable[..., Any], inputs: list[Any], vjp: Callable[..., Any]) -> None:
+        values = [np.asarray(x.node.value if isinstance(x, Tensor) else x) for x in inputs]
+        self.f, self.vjp = f, vjp
+        self.places = [i for i, value in enumerate(values) if value.dtype.kind == "f"]
+        names = argument_names(f, len(values))
+        super().__init__(
+            [names[i] for i in self.places],
+            [np.array(values[i], np.float64, order="C") for i in self.places],
+        )
+        self.arguments = values
+        for i, array in zip(self.places, self.arrays, strict=True):
+            self.arguments[i] = array
+        _note_casts(self, [np.asarray(inputs[i]).dtype for i in self.places])
+
+    def value(self) -> Array:
+        return _as_output(self.f(*self.arguments))
+
+    def record(self) -> tuple[Array, Pull]:
+        value = self.value()
+
+        def pull(cotangent: Array) -> list[Any]:
+            found = self.vjp(cotangent.reshape(value.shape), *self.arguments)
+            gradients = list(found) if isinstance(found, tuple | list) else [found]
+            if len(gradients) == len(self.arguments):
+                gradients = [gradients[i] for i in self.places]
+            if len(gradients) != len(self.places):
+                raise ShapeError(
+                    f"vjp returned {len(gradients)} gradients for {len(self.places)} inputs "
+                    f"({', '.join(self.names)})"
+                )
+            return [None if g is None else np.asarray(g) for g in gradients]
+
+        return value, pull
+
+
+class EngineSubject(Subject):
+    """A function of Tensors, whose gradient the engine computes.
+
+    Args:
+        names, tensors: what is differentiated; the tensors' arrays are perturbed in place.
+        compute: runs the function on these tensors and returns a Tensor.
+    """
+
+    def __init__(
+        self, names: list[str], tensors: list[Tensor], compute: Callable[[], Tensor]
+    ) -> None:
+        super().__init__(names, [tensor.node.value for tensor in tensors])
+        self.tensors, self.compute = tensors, compute
+
+    def value(self) -> Array:
+        return np.array(self.compute().node.value, copy=True)
+
+    def record(self) -> tuple[Array, Pull]:
+        y = self.compute()
+
+        def pull(cotangent: Array) -> list[Any]:
+            if not y.requires_grad:
+                return [None] * len(self.tensors)
+            seed = cotangent.reshape(y.shape).astype(y.dtype)
+            found = grad(y, self.tensors, grad_outputs=seed, allow_unused=True)
+            return [None if g is None else g.node.value for g in found]
+
+        return np.array(y.node.value, copy=True), pull
+
+    def gradient(self, cotangent: Array) -> EngineSubject:
+        """The subject whose value is this one's gradient: a function of the cotangent, too."""
+        v = Tensor(cotangent, requires_grad=True)
+
+        def compute() -> Tensor:
+            y = self.compute()
+            found = [None] * len(self.tensors)
+            if y.requires_grad:
+                found = grad(y, self.tensors, v, create_graph=True, allow_unused=True)
+            flat = [
+                Tensor(np.zeros(t.size)) if g is None else g.reshape(-1)
+                for g, t in zip(found, self.tensors, strict=True)
+            ]
+            return concatenate(flat)
+
+        return EngineSubject([*self.names, "cotangent"], [*self.tensors, v], compute)
+
+
+def prepare(f: Callable[..., Any], inputs: Any, vjp: Callable[..., Any] | None) -> Subject:
+    """The subject for f at the inputs, computing in float64. Close it after use.
+
+    Raises:
+        OptionError: f cannot be called, or no input is floating.
+    """
+    if not callable(f):
+        raise OptionError(f"gradcheck: f must be a function or a Module, got {type(f).__name__}")
+    given = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+    arguments = [np.asarray(x) if isinstance(x, float) else x for x in given]
+    subject = PlainSubject(f, arguments, vjp) if vjp is not None else _engine_subject(f, arguments)
+    if not subject.arrays:
+        raise OptionError(
+            "gradcheck: nothing to differentiate: no input is floating, and f has no parameters"
+        )
+    return subject
+
+
+def _engine_subject(f: Callable[..., Any], inputs: list[Any]) -> EngineSubject:
+    asked = any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
+    labels = argument_names(f, len(inputs))
+    names, tensors, arguments, dtypes = [], [], [], []
+    for label, x in zip(labels, inputs, strict=True):
+        value = np.asarray(x.node.value) if isinstance(x, Tensor) else x
+        if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
+            arguments.append(x)  # labels, masks, options: passed on as they are
+            continue
+        wanted = x.requires_grad if asked and isinstance(x, Tensor) else not asked
+        tensor = Tensor(
+            np.array(value, np.float64, order="C"), requires_grad=wanted, name=label, copy=False
+        )
+        arguments.append(tensor)
+        if wanted:
+            names.append(label)
+            tensors.append(tensor)
+            dtypes.append(value.dtype)
+    restores: list[Callable[[], None]] = []
+    before = defaults.default_dtype()
+    defaults.set_default_dtype(np.float64)
+    restores.append(lambda: defaults.set_default_dtype(before))
+    state: list[tuple[Node, Array]] = []
+    if isinstance(f, Module):
+        for name, parameter in f.named_parameters():
+            restores.append(_hold(parameter.node))
+            dtypes.append(parameter.dtype)
+            parameter.node.value = np.array(parameter.node.value, np.float64, order="C")
+            names.append(name)
+            tensors.append(parameter)
+        for buffer in f.buffers():
+            restores.append(_hold(buffer.node))
+            value = buffer.node.value
+            state.append(
+                (buffer.node, value.astype(np.float64) if value.dtype.kind == "f" else value)
+            )
+
+    def compute() -> Tensor:
+        for node, value in state:  # running statistics, which a run in training mode changes
+            node.value = value.copy()
+        return _one_tensor(f(*arguments))
+
+    subject = EngineSubject(names, tensors, compute)
+    subject.restores = restores
+    _note_casts(subject, dtypes)
+    if _refused_dtype(compute):
+        _cast_captured(subject, lambda: _one_tensor(f(*map(_in_float32, inputs))))
+    return subject
+
+
+def _refused_dtype(compute: Callable[[], Tensor]) -> bool:
+    """Whether float64 inputs clash with a dtype inside; other errors the check will report."""
+    try:
+        compute()
+    except DtypeError:
+        return True
+    except Exception:
+        return False
+    return False
+
+
+def _cast_captured(subject: EngineSubject, compute: Callable[[], Tensor]) -> None:
+    """Cast the weights that f brings along, found in its graph, for as long as the check lasts."""
+    try:
+        y = compute()
+    except Exception:  # not a matter of dtypes: the check will report it
+        return
+    known = {tensor.node for tensor in subject.tensors}
+    captured = [
+        node
+        for node in Graph.of(y).nodes
+        if node.op is None
+        and node not in known
+        and isinstance(node.value, np.ndarray)
+        and node.value.dtype.kind == "f"
+    ]
+    for node in captured:
+        subject.restores.append(_hold(node))
+        node.value = node.value.astype(np.float64)
+    if captured:
+        subject.notes.append(f"{len(captured)} captured Tensors were cast to float64 as well")
+
+
+def _in_float32(x: Any) -> Any:
+    """An input as float32, asking for a gradient, if it is floating."""
+    value = x.node.value if isinstance(x, Tensor) else x
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        return Tensor(value, dtype=np.float32, requires_grad=True)
+    return x
+
+
+def _hold(node: Node) -> Callable[[], None]:
+    """How to put a node's value back."""
+    value, modified = node.value, node.modified
+
+    def restore() -> None:
+        node.value, node.modified = value, modified
+
+    return restore
+
+
+def _one_tensor(y: Any) -> Tensor:
+    """f's result as one Tensor: several results are flattened and joined."""
+    if isinstance(y, tuple | list):
+        return concatenate([_one_tensor(part).reshape(-1) for part in y])
+    if not isinstance(y, Tensor):
+        raise DtypeError(
+            f"f must return a Tensor (or a tuple of them), got {type(y).__name__}; for a function "
+            "of plain arrays give its gradient as vjp="
+        )
+    return y
+
+
+def _as_output(y: Any) -> Array:
+    if isinstance(y, tuple | list):
+        return np.concatenate([np.ravel(_as_output(part)) for part in y])
+    y = np.array(y, copy=True)
+    return y if y.dtype.kind == "f" else y.astype(np.float64)
+
+
+def argument_names(f: Callable[..., Any], count: int) -> list[str]:
+    """What f calls its inputs, as far as its signature says."""
+    known: Sequence[str] = ()
+    if isinstance(f, Op):
+        known = f.inputs
+    else:
+        try:
+            signature = inspect.signature(f.forward if isinstance(f, Module) else f)
+            known = [
+                name
+                for name, p in signature.parameters.items()
+                if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+            ]
+        except (TypeError, ValueError):
+            known = ()
+    return [known[i] if i < len(known) else f"input{i}" for i in range(count)]
+
+
+def _note_casts(subject: Subject, dtypes: list[Any]) -> None:
+    cast = [
+        f"{name} ({dtype})"
+        for name, dtype in zip(subject.names, dtypes, strict=True)
+        if dtype != np.float64
+    ]
+    if cast:
+        listed = ", ".join(cast[:4]) + (f" and {len(cast) - 4} more" if len(cast) > 4 else "")
+        subject.notes.append(f"computed in float64; cast from: {listed}")
