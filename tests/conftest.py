@@ -1,6 +1,6 @@
 """Settings of all tests: how many examples hypothesis tries, and which ones.
 
-HYPOTHESIS_PROFILE=thorough tries twenty times as many.
+HYPOTHESIS_PROFILE=thorough tries thirty times as many.
 """
 
 import os
@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, settings
 
 # Examples are computations: what counts is the time of the whole suite, not of one example.
 settings.register_profile(
-    "default", deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow]
+    "default", deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True)
-settings.register_profile("thorough", settings.get_profile("default"), max_examples=500)
+settings.register_profile("thorough", settings.get_profile("default"), max_examples=600)
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "default")
 )

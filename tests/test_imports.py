@@ -18,7 +18,7 @@ LAYERS = [
     ["op"],
     ["backward"],
     ["scalar", "tensor"],
-    ["ops"],
+    ["ops", "trace"],
     ["nn"],
     ["models"],
 ]

@@ -113,6 +113,7 @@ def walk(
         order = leading_to(wanted, order)
         leading = set(order)
     watchers = current_mode().watchers
+    ordinary = grain is None and leading is None and not watchers
     arrived = dict(cotangents)
     found: dict[Node, Any] = {}
     with mode(recording=grain is not None):
@@ -121,32 +122,73 @@ def walk(
             if g is None:
                 continue
             if wanted is None:
-                if not node.inputs or node.keeps_grad or type(g) is float or watchers:
+                if type(g) is float:  # Scalars keep theirs
+                    node.grad = g if node.grad is None else node.grad + g
+                elif not node.inputs or node.keeps_grad or watchers:
                     _keep(node, g)
             elif node in wanted:
                 found[node] = g
             if not node.inputs:
                 continue
-            started = time.perf_counter() if watchers else 0.0
-            gradients = pull(node, g, grain, leading)
-            for watcher in watchers:
-                watcher.on_backward(node, g, gradients, time.perf_counter() - started)
-            for parent, gradient in zip(node.inputs, gradients, strict=True):
-                if parent is None or gradient is None:
-                    continue
-                if node.op is OUTPUT:
-                    _add_output(arrived, parent, gradient, node.options["index"])  # type: ignore[index]
-                else:
-                    before = arrived.get(parent)
-                    arrived[parent] = gradient if before is None else before + gradient
+            if not (ordinary and _pass_on(node, g, arrived)):
+                started = time.perf_counter() if watchers else 0.0
+                gradients = pull(node, g, grain, leading)
+                for watcher in watchers:
+                    watcher.on_backward(node, g, tuple(gradients), time.perf_counter() - started)
+                for parent, gradient in zip(node.inputs, gradients, strict=True):
+                    if parent is None or gradient is None:
+                        continue
+                    if node.op is OUTPUT:
+                        _add_output(arrived, parent, gradient, node.options["index"])  # type: ignore[index]
+                    else:
+                        before = arrived.get(parent)
+                        arrived[parent] = gradient if before is None else before + gradient
             if free_graph:
                 node.inputs = FREED
     return found
 
 
+def _pass_on(node: Node, g: Any, arrived: dict[Node, Any]) -> bool:
+    """What `pull` and the sums after it do, by a shorter way, for the ops of most programs.
+
+    These have one or two inputs with a vjp each, no options, and inputs that nobody has changed.
+    Returns False, having done nothing, for the others.
+    """
+    op, inputs, y = node.op, node.inputs, node.value
+    if node.options or node.serial < Node.latest_change or len(op.vjps) != len(inputs):  # type: ignore[union-attr]
+        return False
+    try:
+        if len(inputs) == 2:
+            a, b = inputs
+            args = (a.value, b.value)  # type: ignore[union-attr]
+            vjp_a, vjp_b = op.vjps  # type: ignore[union-attr]
+            to_a = vjp_a(g, y, *args) if a.needs_grad and vjp_a is not None else None  # type: ignore[union-attr]
+            to_b = vjp_b(g, y, *args) if b.needs_grad and vjp_b is not None else None  # type: ignore[union-attr]
+        elif len(inputs) == 1:
+            (a,), b, to_b = inputs, None, None
+            to_a = op.vjps[0](g, y, a.value)  # type: ignore[union-attr, misc]
+            if type(to_a) is tuple:
+                return False
+        else:
+            return False
+    except (ArithmeticError, AttributeError):  # of Python floats; or an input was left out
+        return False
+    if to_a is not None:
+        if type(to_a) is not float or type(y) is not float:
+            to_a = _fit(to_a, a.value, node, 0, None)  # type: ignore[union-attr]
+        before = arrived.get(a)  # type: ignore[arg-type]
+        arrived[a] = to_a if before is None else before + to_a  # type: ignore[index]
+    if to_b is not None:
+        if type(to_b) is not float or type(y) is not float:
+            to_b = _fit(to_b, b.value, node, 1, None)  # type: ignore[union-attr]
+        before = arrived.get(b)  # type: ignore[arg-type]
+        arrived[b] = to_b if before is None else before + to_b  # type: ignore[index]
+    return True
+
+
 def pull(
     node: Node, g: Any, grain: type[Handle] | None = None, leading: set[Node] | None = None
-) -> tuple[Any, ...]:
+) -> Sequence[Any]:
     """The cotangents that `node` sends to its inputs, each of its input's shape and dtype.
 
     An input that needs no gradient, or is not among the `leading` ones, gets None.
@@ -179,14 +221,14 @@ def pull(
             raise
         numbers = [a if a is None else np.float64(a) for a in args]
         gradients = op.pull(np.float64(g), np.float64(y), numbers, node.options or {}, needed)
-    return tuple(
-        [
-            _fit(gradient, parent.value, node, i, grain)
-            if parent is not None and needed[i] and gradient is not None
-            else None
-            for i, (gradient, parent) in enumerate(zip(gradients, node.inputs, strict=True))
-        ]
-    )
+    return [
+        gradient
+        if gradient is None or (type(gradient) is float and grain is None and type(y) is float)
+        else _fit(gradient, parent.value, node, i, grain)  # type: ignore[union-attr]
+        if needed[i]
+        else None
+        for i, (gradient, parent) in enumerate(zip(gradients, node.inputs, strict=True))
+    ]
 
 
 def _stale(node: Node, used: Node) -> GraphError:

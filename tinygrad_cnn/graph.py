@@ -13,8 +13,9 @@ is computed from them, so *sorting by serial is a topological order*, and a chan
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from .errors import GraphError
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from .op import Op
 
+_by_serial = operator.attrgetter("serial")
 next_serial = itertools.count(1).__next__
 FREED: tuple[None] = (None,)
 """The inputs of a node whose recording `backward(free_graph=True)` threw away."""
@@ -43,22 +45,26 @@ class Node:
         grad: the gradient kept here, or None as long as no backward pass reached it.
     """
 
+    # What every node has is in slots, since programs make nodes by the million; what few have is
+    # a default here until it is set.
     __slots__ = (
+        "__dict__",
         "__weakref__",
         "grad",
         "inputs",
-        "keeps_grad",
-        "modified",
-        "name",
         "needs_grad",
         "op",
         "options",
-        "role",
         "scope",
         "serial",
-        "source",
         "value",
     )
+    role = "op"
+    name: str | None = None
+    keeps_grad = False
+    modified = 0
+    latest_change: ClassVar[int] = 0  # of any node: what is younger cannot be a stale use
+    source: tuple[str, int] | None = None
 
     def __init__(
         self,
@@ -68,7 +74,7 @@ class Node:
         options: dict[str, Any] | None = None,
         needs_grad: bool = False,
         scope: str = "",
-        role: str = "op",
+        role: str | None = None,
         name: str | None = None,
     ) -> None:
         self.value = value
@@ -77,13 +83,12 @@ class Node:
         self.options = options
         self.needs_grad = needs_grad
         self.scope = scope
-        self.role = role
-        self.name = name
-        self.keeps_grad = False
         self.grad: Any = None
         self.serial = next_serial()
-        self.modified = 0
-        self.source: tuple[str, int] | None = None
+        if role is not None:
+            self.role = role
+        if name is not None:
+            self.name = name
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -96,7 +101,7 @@ class Node:
     def replace_value(self, value: Any) -> None:
         """Set another value; a backward pass through an earlier use will then refuse."""
         self.value = value
-        self.modified = next_serial()
+        Node.latest_change = self.modified = next_serial()
 
     def describe(self) -> str:
         """The words by which errors and pictures name this node."""
@@ -107,6 +112,13 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<Node {self.describe()}>"
+
+
+class Constant(Node):
+    """A leaf that stands for a plain number or array in an op's inputs."""
+
+    __slots__ = ()
+    role = "constant"
 
 
 class Handle:
@@ -153,15 +165,18 @@ def ancestors(roots: Iterable[Node], *, needing_grad: bool = False) -> list[Node
     which a gradient flows.
     """
     found: set[Node] = set()
-    stack = list(roots)
+    stack = [node for node in roots if node.needs_grad or not needing_grad]
     while stack:
         node = stack.pop()
-        if node in found or (needing_grad and not node.needs_grad):
+        if node in found:
             continue
         found.add(node)
-        refuse_freed(node)
-        stack.extend([parent for parent in node.inputs if parent is not None])
-    return sorted(found, key=lambda node: node.serial)
+        if node.inputs is FREED:
+            refuse_freed(node)
+        for parent in node.inputs:
+            if parent is not None and (parent.needs_grad or not needing_grad):
+                stack.append(parent)
+    return sorted(found, key=_by_serial)
 
 
 class Graph:

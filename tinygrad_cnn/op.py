@@ -30,7 +30,7 @@ from __future__ import annotations
 import inspect
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,7 +38,7 @@ import numpy as np
 from .context import current_mode
 from .definition import broadcast_index
 from .errors import DtypeError, GraphError, OptionError, ShapeError, TinygradError
-from .graph import Handle, Node
+from .graph import Constant, Handle, Node
 
 Shape = tuple[int, ...]
 _PLAIN = (np.ndarray, np.generic, float, int)
@@ -80,7 +80,7 @@ class Op:
         self.elementwise = elementwise
         self.symbol = symbol or name
         self._single = single or forward
-        self._vjps: tuple[Callable[..., Any] | None, ...] = ()
+        self.vjps: tuple[Callable[..., Any] | None, ...] = ()
         self._check: Callable[..., Mapping[str, Any]] | None = None
         self._definition: Callable[..., Any] | None = None
         self._multiply_adds: Callable[..., int] | None = None
@@ -126,7 +126,7 @@ class Op:
                 f"{self.name}.vjp: expected 1 function (for all inputs) or {len(self.inputs)} "
                 f"(one each for {', '.join(self.inputs)}), got {len(functions)}"
             )
-        self._vjps = functions
+        self.vjps = functions
         return self
 
     def check(self, function: Callable[..., Mapping[str, Any]]) -> Op:
@@ -189,6 +189,39 @@ class Op:
         recorded = needs_grad and mode.recording and has_gradient(value)
         return self._record(grain, nodes, value, options, recorded)
 
+    def as_operator(self) -> Callable[[Any, Any], Any]:
+        """``lambda a, b: self(a, b)`` by a shorter way, for the arithmetic of most programs.
+
+        For ops of two inputs without check and options. Whatever is out of the ordinary goes the
+        long way, which also says what is wrong.
+        """
+        on_arrays, on_numbers = self.forward, self._single
+
+        def method(a: Any, b: Any) -> Any:
+            grain, first, mode = a.grain, a.node, current_mode()
+            if type(b) is grain:
+                second = b.node
+            elif type(b) is float or type(b) is int:
+                second = Constant(b)
+            else:
+                return self(a, b)
+            needed = first.needs_grad or second.needs_grad
+            if mode.watchers or not (needed and mode.recording):
+                return self(a, b)
+            try:
+                value = (on_numbers if grain.is_single else on_arrays)(first.value, second.value)
+            except Exception:
+                return self(a, b)
+            if type(value) is not float and (
+                type(value) is not np.ndarray or value.dtype.kind != "f"
+            ):
+                return self(a, b)
+            handle = object.__new__(grain)
+            handle.node = Node(value, self, (first, second), None, True, mode.scope)
+            return handle
+
+        return method
+
     def _bind(
         self, args: tuple[Any, ...], given: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -244,9 +277,7 @@ class Op:
         scope = current_mode().scope
         inputs: tuple[Node | None, ...] = ()
         if recorded:
-            inputs = tuple(
-                [n if n is None or isinstance(n, Node) else Node(n, role="constant") for n in nodes]
-            )
+            inputs = tuple([n if n is None or isinstance(n, Node) else Constant(n) for n in nodes])
         if type(value) is not tuple:
             value = self._kept(value, grain.is_single)
             return grain.of(Node(value, self, inputs, options, recorded, scope))
@@ -314,19 +345,22 @@ class Op:
 
     def pull(
         self, g: Any, y: Any, args: list[Any], options: dict[str, Any], needed: list[bool]
-    ) -> tuple[Any, ...]:
+    ) -> Sequence[Any]:
         """The gradients at the inputs: the vjp's answer, one entry an input."""
-        vjps = self._vjps
-        if not vjps:
-            raise GraphError(
-                f"{self.name} has no vjp: declare one with @{self.name}.vjp, or detach its inputs"
-            )
+        vjps = self.vjps
         if len(vjps) > 1:
-            return tuple(
-                [
+            if options:
+                return [
                     f(g, y, *args, **options) if f is not None and wanted else None
                     for f, wanted in zip(vjps, needed, strict=True)
                 ]
+            return [
+                f(g, y, *args) if wanted and f is not None else None
+                for f, wanted in zip(vjps, needed, strict=True)
+            ]
+        if not vjps:
+            raise GraphError(
+                f"{self.name} has no vjp: declare one with @{self.name}.vjp, or detach its inputs"
             )
         answer = vjps[0](g, y, *args, **options)  # type: ignore[misc]
         if len(args) == 1 and not isinstance(answer, tuple):

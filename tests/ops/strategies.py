@@ -188,10 +188,14 @@ def concatenations(draw: Draw) -> Case:
 
 @st.composite
 def matrix_products(draw: Draw) -> Case:
-    gufunc = hnp.mutually_broadcastable_shapes(
-        signature="(n?,k),(k,m?)->(n?,m?)", max_dims=2, max_side=3
-    )
-    return case(draw(seeds), [ordinary] * 2, draw(gufunc).input_shapes)
+    """Vectors, matrices and stacks of them, in all combinations."""
+    k = draw(sides)
+    lead_a, lead_b = draw(
+        hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=2, max_side=3)
+    ).input_shapes
+    a = draw(st.sampled_from([(k,), (*lead_a, draw(sides), k)]))
+    b = draw(st.sampled_from([(k,), (*lead_b, k, draw(sides))]))
+    return case(draw(seeds), [ordinary] * 2, [a, b])
 
 
 @st.composite

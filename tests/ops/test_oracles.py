@@ -175,11 +175,41 @@ def test_torch_losses(torch, data):
     )
 
 
+# Functions of one name and one meaning, options included.
+SAME = [
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
+    "adaptive_max_pool2d", "adaptive_max_pool3d", "elu", "gelu", "group_norm", "layer_norm",
+    "leaky_relu", "linear", "relu", "sigmoid", "silu", "softplus", "tanh",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SAME)
 @few
 @given(data=st.data())
-def test_torch_linear(torch, data):
-    case = data.draw(s.linear_maps())
-    agree(case, tg.linear, in_torch(torch, torch.nn.functional.linear))
+def test_torch_same_functions(torch, name, data):
+    case = data.draw(s.CASES[name])
+    present = [x is not None for x in case.inputs]
+    assume(present == sorted(present, reverse=True))  # a bias only beside a weight
+    assume(case.options.get("output_size") != (None,))  # which PyTorch's 1-D pools do not take
+    assume(case.inputs[0].size > case.options.get("num_groups", 0))  # nor groups of one value
+    function = getattr(torch.nn.functional, name)
+
+    def theirs(x: Any, *learned: Any) -> Any:
+        named = dict(zip(("weight", "bias"), learned, strict=False))
+        return function(x, **named, **case.options)
+
+    agree(case, lambda *xs: tg.OPS[name](*xs, **case.options), in_torch(torch, theirs))
+
+
+def test_torch_transposed_convolution(torch):
+    rng = np.random.default_rng(0)
+    arrays = tuple(rng.normal(size=n) for n in [(2, 4, 3, 5), (4, 3, 2, 3), (6,)])
+    options = {"stride": (2, 3), "padding": (1, 0), "output_padding": (1, 2), "groups": 2}
+    agree(
+        s.Case(arrays, {}, 0),
+        lambda *xs: tg.conv_transpose2d(*xs, **options),
+        in_torch(torch, lambda *xs: torch.nn.functional.conv_transpose2d(*xs, **options)),
+    )
 
 
 @pytest.mark.parametrize("name", ["amax", "sum", "mean"])

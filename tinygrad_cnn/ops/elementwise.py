@@ -17,6 +17,8 @@ from ..definition import broadcast_index
 from ..errors import DtypeError, OptionError
 from ..op import Op, Shape, constant, op
 
+_NEVER_RAISE = {operator.add, operator.sub, operator.mul, operator.neg, abs}
+
 
 def _one(fast: Callable[..., float], forward: Callable[..., Any]) -> Callable[..., float]:
     """A function of Python floats that follows IEEE (inf, nan) where Python would raise."""
@@ -37,9 +39,8 @@ def _elementwise(
     symbol: str | None = None,
 ) -> Op:
     name = forward.__name__.strip("_")
-    declared: Op = op(
-        name, forward, *vjps, elementwise=True, single=_one(fast, forward), symbol=symbol
-    )
+    single = fast if fast in _NEVER_RAISE else _one(fast, forward)
+    declared: Op = op(name, forward, *vjps, elementwise=True, single=single, symbol=symbol)
     return declared
 
 
