@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from .parallel import over_batch
 from .windows import Pairs, Shape, arithmetic, output_size, output_sizes, span
 
 __all__ = ["convolve", "convolve_input_grad", "convolve_weight_grad", "output_size"]
@@ -47,14 +48,20 @@ def convolve(
     kernel = w.shape[2:]
     if math.prod(kernel) == math.prod(stride) == 1 and not np.any(padding):
         return _pointwise(x, w, groups)
-    strip = Strip(x.shape, kernel, stride, padding, dilation, groups, x.dtype, GATHERED)
-    matrix = w.reshape(groups, -1, strip.rows).astype(strip.dtype)
-    product, outputs = strip.outputs(len(w))
-    y = np.empty((len(x), len(w), *strip.out), x.dtype)
-    for chunk in strip.chunks():
-        strip.gather(x[chunk])
-        np.matmul(matrix, strip.columns, out=product)
-        y[chunk] = outputs[: len(y[chunk])]
+    out = output_sizes(x.shape[2:], kernel, stride, padding, dilation)
+    y = np.empty((len(x), len(w), *out), x.dtype)
+
+    def convolve_part(part: slice) -> None:
+        samples, results = x[part], y[part]
+        strip = Strip(samples.shape, kernel, stride, padding, dilation, groups, x.dtype, GATHERED)
+        matrix = w.reshape(groups, -1, strip.rows).astype(strip.dtype, copy=False)
+        product, outputs = strip.outputs(len(w))
+        for chunk in strip.chunks():
+            strip.gather(samples[chunk])
+            np.matmul(matrix, strip.columns, out=product)
+            results[chunk] = outputs[: len(results[chunk])]
+
+    over_batch(convolve_part, len(x), y.size * math.prod(w.shape[1:]))
     return y
 
 
@@ -64,7 +71,13 @@ def _pointwise(x: Array, w: Array, groups: int) -> Array:
     c_in, c_out = channels // groups, len(w) // groups
     dtype = arithmetic(x.dtype)
     columns = x.reshape(batch, groups, c_in, math.prod(size)).astype(dtype, copy=False)
-    y = np.matmul(w.reshape(groups, c_out, c_in).astype(dtype, copy=False), columns)
+    matrix = w.reshape(groups, c_out, c_in).astype(dtype, copy=False)
+    y = np.empty((batch, groups, c_out, math.prod(size)), dtype)
+
+    def multiply_part(part: slice) -> None:
+        np.matmul(matrix, columns[part], out=y[part])
+
+    over_batch(multiply_part, batch, y.size * c_in)
     return y.reshape(batch, len(w), *size).astype(x.dtype, copy=False)
 
 
@@ -79,19 +92,29 @@ def convolve_weight_grad(
 ) -> Array:
     """x (N, C, *size) and g (N, O, *out) → gw (O, C/groups, *kernel)."""
     c_in, c_out = x.shape[1] // groups, g.shape[1] // groups
-    strip = Strip(x.shape, kernel_size, stride, padding, dilation, groups, x.dtype, GATHERED)
-    product, outputs = strip.outputs(g.shape[1])  # 0 at the windows that straddle samples
-    for spotless in (False, True):
-        gw = np.zeros((groups, strip.rows, c_out), strip.dtype)
-        for chunk in strip.chunks():
-            strip.gather(x[chunk])
-            if spotless:
-                strip.columns[..., ~strip.is_output()] = 0
-            _fill(outputs, g[chunk])
-            # (gy · columnsᵀ)ᵀ: with the long matrix on the left BLAS takes half the time.
-            gw += np.matmul(strip.columns, product.swapaxes(1, 2))
-        if np.isfinite(gw).all():
-            break  # else a straddling window may have read a NaN or ∞, and 0 · NaN is not 0
+
+    def correlate_part(part: slice) -> Array:
+        """(groups, C/groups · taps, O/groups)"""
+        samples, cotangents = x[part], g[part]
+        strip = Strip(
+            samples.shape, kernel_size, stride, padding, dilation, groups, x.dtype, GATHERED
+        )
+        product, outputs = strip.outputs(g.shape[1])  # 0 at the windows that straddle samples
+        for spotless in (False, True):
+            gw = np.zeros((groups, strip.rows, c_out), strip.dtype)
+            for chunk in strip.chunks():
+                strip.gather(samples[chunk])
+                if spotless:
+                    strip.columns[..., ~strip.is_output()] = 0
+                _fill(outputs, cotangents[chunk])
+                # (gy · columnsᵀ)ᵀ: with the long matrix on the left BLAS takes half the time.
+                gw += np.matmul(strip.columns, product.swapaxes(1, 2))
+            if np.isfinite(gw).all():
+                break  # else a straddling window may have read a NaN or ∞, and 0 · NaN is not 0
+        return gw
+
+    work = g.size * c_in * math.prod(kernel_size)
+    gw: Array = sum(over_batch(correlate_part, len(x), work), np.zeros((), arithmetic(x.dtype)))
     gw = gw.swapaxes(1, 2).reshape(groups * c_out, c_in, *kernel_size)
     return gw.astype(x.dtype, copy=False)
 
@@ -152,16 +175,21 @@ def _scattered(
     input_size: Shape,
 ) -> Array:
     """gx by columns (col2im): Wᵀ · gy, then each row added to the cells that it was read from."""
-    shape = (len(g), w.shape[1] * groups, *input_size)
-    strip = Strip(shape, w.shape[2:], stride, padding, dilation, groups, g.dtype, SCATTERED)
-    matrix = w.reshape(groups, -1, strip.rows).astype(strip.dtype).swapaxes(1, 2)
-    product, outputs = strip.outputs(len(w))  # 0 at the windows that straddle samples
-    gx = np.empty(shape, g.dtype)
-    for chunk in strip.chunks():
-        _fill(outputs, g[chunk])
-        np.matmul(matrix, product, out=strip.columns)
-        strip.scatter()
-        gx[chunk] = strip.samples[: len(gx[chunk])]
+    kernel = w.shape[2:]
+    gx = np.empty((len(g), w.shape[1] * groups, *input_size), g.dtype)
+
+    def scatter_part(part: slice) -> None:
+        cotangents, results = g[part], gx[part]
+        strip = Strip(results.shape, kernel, stride, padding, dilation, groups, g.dtype, SCATTERED)
+        matrix = w.reshape(groups, -1, strip.rows).astype(strip.dtype, copy=False).swapaxes(1, 2)
+        product, outputs = strip.outputs(len(w))  # 0 at the windows that straddle samples
+        for chunk in strip.chunks():
+            _fill(outputs, cotangents[chunk])
+            np.matmul(matrix, product, out=strip.columns)
+            strip.scatter()
+            results[chunk] = strip.samples[: len(results[chunk])]
+
+    over_batch(scatter_part, len(g), g.size * math.prod(w.shape[1:]))
     return gx
 
 

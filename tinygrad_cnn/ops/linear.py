@@ -9,7 +9,9 @@ import numpy as np
 
 from ..definition import add_up
 from ..errors import DtypeError, ShapeError
+from ..kernels.matrix import product
 from ..op import Shape, op
+from .matmul import matmul
 
 
 @op
@@ -29,8 +31,10 @@ def linear(x: Any, w: Any, b: Any = None) -> Any:
         >>> tg.linear(tg.Tensor([1.0, 2.0]), tg.Tensor([[1.0, 1.0], [0.0, 3.0]]))
         Tensor([3., 6.])
     """
-    y = x @ w.T
-    return y if b is None else y + b
+    y = product(_rows(x), w.T).reshape(*x.shape[:-1], len(w))
+    if b is not None:
+        y += b
+    return y
 
 
 @linear.check
@@ -62,8 +66,8 @@ def _rows(x: Any) -> Any:
 
 
 linear.vjp(
-    lambda g, y, x, w, b: g @ w,
-    lambda g, y, x, w, b: _rows(g).transpose() @ _rows(x),
+    lambda g, y, x, w, b: matmul(_rows(g), w).reshape(x.shape),
+    lambda g, y, x, w, b: matmul(_rows(g).transpose(), _rows(x)),
     lambda g, y, x, w, b: _rows(g).sum(axis=0),
 )
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..definition import add_up, broadcast_index
 from ..errors import ShapeError
+from ..kernels.matrix import product
 from ..op import Shape, op
 
 
@@ -18,7 +19,7 @@ def matmul(a: Any, b: Any) -> Any:
     Raises:
         ShapeError: the inner sizes differ, or an input has no axes.
     """
-    return np.matmul(a, b)
+    return product(a, b)
 
 
 @matmul.check

@@ -1,0 +1,114 @@
+"""Work on a batch in parts, a thread for each core.
+
+Matrix products and copies let other threads run. Each part uses one thread of BLAS: BLAS's own
+threads divide every single product, which is too small for that here, and on a busy machine they
+wait for each other far longer than they work.
+
+The parts are contiguous and in order, and so are their results: a run repeats bit for bit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+# Below so many multiply-adds a part is done sooner than a thread is woken.
+LEAST_WORK = 1_000_000
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+_threads = min(_cores(), 8)
+_pool: ThreadPoolExecutor | None = None
+_lock = threading.Lock()
+_inside = 0  # how many calls hold BLAS to one thread just now
+_blas: Any = None
+_restore: Any = None
+
+
+def set_num_threads(count: int) -> None:
+    """How many threads convolutions use; by default one for each core, at most 8.
+
+    Raises:
+        ValueError: fewer than one.
+    """
+    global _threads, _pool
+    if not isinstance(count, int) or count < 1:
+        raise ValueError(f"set_num_threads: an int ≥ 1 is needed, got {count!r}")
+    with _lock:
+        _threads = count
+        _pool = None
+
+
+def over_batch(task: Callable[[slice], T], batch: int, work: int) -> list[T]:
+    """``task(part)`` for contiguous parts of a batch.
+
+    Args:
+        task: called with a slice of the batch, perhaps in another thread.
+        batch: how many samples there are.
+        work: multiply-adds in all; little work stays in one part, in this thread.
+
+    Returns:
+        The results, in the order of the parts.
+    """
+    count = max(1, min(_threads, batch, work // LEAST_WORK))
+    edges = [batch * i // count for i in range(count + 1)]
+    parts = [slice(a, b) for a, b in itertools.pairwise(edges)]
+    if work < LEAST_WORK:
+        return [task(parts[0])]
+    with _one_blas_thread():
+        if count == 1:
+            return [task(parts[0])]
+        futures = [_executor().submit(task, part) for part in parts[1:]]
+        first = task(parts[0])
+        return [first, *(future.result() for future in futures)]
+
+
+def _executor() -> ThreadPoolExecutor:
+    global _pool
+    with _lock:
+        if _pool is None:
+            _pool = ThreadPoolExecutor(_threads, thread_name_prefix="tinygrad_cnn")
+        return _pool
+
+
+@contextlib.contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Hold BLAS to one thread; the last of several calls at a time gives it back its own."""
+    global _inside, _blas, _restore
+    with _lock:
+        if _blas is None:
+            from threadpoolctl import ThreadpoolController
+
+            _blas = ThreadpoolController().select(user_api="blas")
+        if _inside == 0:
+            _restore = _blas.limit(limits=1)
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if _inside == 0:
+                _restore.restore_original_limits()
+
+
+def _forget_pool() -> None:
+    """A forked process has none of the pool's threads, and perhaps a lock that nobody frees."""
+    global _pool, _lock, _inside
+    _pool, _lock, _inside = None, threading.Lock(), 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_pool)
