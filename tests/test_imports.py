@@ -105,7 +105,7 @@ def test_kernels_know_arrays_only(file):
         name
         for name in imports(file)
         if not name.startswith("tinygrad_cnn.kernels")
-        and name.partition(".")[0] not in {"numpy", *sys.stdlib_module_names}
+        and name.partition(".")[0] not in {"numpy", "threadpoolctl", *sys.stdlib_module_names}
     }
     assert not outside
 
