@@ -11,7 +11,7 @@ TUTORIALS := $(sort $(wildcard tutorials/[0-9][0-9]_*.py))
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help tour test check tutorials format oracles wheel clean
+.PHONY: help tour test check tutorials bench format gallery oracles wheel clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,9 +36,15 @@ tutorials: $(INSTALLED)  ## run every tutorial as a script, and time it
 		printf '%4d s  %s\n' $$(($$(date +%s) - start)) "$$tutorial"; \
 	done
 
+bench: $(INSTALLED)-oracles  ## time this engine beside those that are installed
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+
 format: $(INSTALLED)-test  ## put the code in the project's format
 	$(BIN)/ruff check --fix-only --quiet
 	$(BIN)/ruff format
+
+gallery: $(INSTALLED)  ## draw every kind of picture on one page, to look at
+	@$(BIN)/python -m viz.samples gallery/kinds.html
 
 oracles: $(INSTALLED)-oracles  ## install autograd and mygrad, which some tests compare with
 

@@ -13,6 +13,7 @@ from .graph import draw
 from .paths import path_lengths, unroll
 from .picture import Picture
 from .plots import images, training
+from .summary import summary_page
 
 __all__ = [
     "Picture",
@@ -21,6 +22,7 @@ __all__ = [
     "gradient_flow",
     "images",
     "path_lengths",
+    "summary_page",
     "training",
     "unroll",
 ]

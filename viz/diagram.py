@@ -33,6 +33,7 @@ class Box:
         kind: a key of `style.KINDS`; decides the colour.
         rounded: an oval instead of a box.
         row: title and lines stand side by side.
+        stacked: drawn as a pile: it stands for several alike things.
         group: name of the innermost group around it; "" for none.
         nodes: ids, within the graph, of the nodes that it stands for.
         folded: the graph's edges that are hidden in it.
@@ -46,6 +47,7 @@ class Box:
     kind: str = "other"
     rounded: bool = False
     row: bool = False
+    stacked: bool = False
     group: str = ""
     nodes: tuple[int, ...] = ()
     folded: tuple[Edge, ...] = ()
@@ -89,6 +91,9 @@ class Arrow:
         color: six digits, like "#4b5563".
         dash: an SVG dash pattern, "" for a solid line.
         backward: its head is at the source: a gradient flows that way.
+        upward: laid out against its direction, so that what it leads to stands above.
+        loose: has no say in which box stands above which.
+        mark: a class for style sheets.
         tooltip: shown on hover.
     """
 
@@ -100,16 +105,27 @@ class Arrow:
     color: str = "#4b5563"
     dash: str = ""
     backward: bool = False
+    upward: bool = False
+    loose: bool = False
+    mark: str = ""
     tooltip: str = ""
 
 
 @dataclass(frozen=True)
 class Group:
-    """A frame around boxes and other groups; `parent` is the name of the one around it, or ""."""
+    """A frame around boxes and other groups.
+
+    Attributes:
+        name: unique within the diagram.
+        label: written in its corner.
+        parent: name of the frame around it, or "".
+        scope: dotted name of the module that it stands for, or is in.
+    """
 
     name: str
     label: str
     parent: str = ""
+    scope: str = ""
 
 
 @dataclass(frozen=True)

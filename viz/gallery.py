@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .dark import adapting
+from .html import page as whole_page
+from .html import safe
 from .picture import Picture
 
 
@@ -36,13 +39,8 @@ def page(title: str, introduction: str, sections: Sequence[Section]) -> str:
         for i, s in enumerate(sections, 1)
     )
     body = "\n".join(_section(i, section) for i, section in enumerate(sections, 1))
-    return _PAGE.format(
-        title=html.escape(title),
-        introduction=html.escape(introduction),
-        contents=contents,
-        body=body,
-        style=_STYLE,
-    )
+    head = f"<h1>{safe(title)}</h1>\n<p>{html.escape(introduction)}</p>\n<ol>\n{contents}\n</ol>"
+    return whole_page(title, f"{head}\n{body}", _STYLE)
 
 
 def write_page(
@@ -66,39 +64,17 @@ def _section(number: int, section: Section) -> str:
 
 def _figure(title: str, picture: Picture) -> str:
     # As an image, a picture's ids and styles cannot meet those of the next one.
-    encoded = base64.b64encode(picture.svg.encode()).decode()
+    encoded = base64.b64encode(adapting(picture.svg).encode()).decode()
     alt = html.escape(picture.title or title, quote=True)
     return f'<figure><img alt="{alt}" src="data:image/svg+xml;base64,{encoded}"></figure>'
 
 
 _STYLE = """
-:root { color-scheme: light dark; }
-body { font: 17px/1.55 Helvetica, Arial, sans-serif; max-width: 1000px; margin: 2rem auto;
-       padding: 0 1rem; }
-h1 { font-size: 1.9rem; } h2 { font-size: 1.3rem; margin-top: 2.5rem; }
+body { font-size: 17px; max-width: 1000px; margin: 2rem auto; padding: 0 1rem; }
 p { max-width: 46rem; }
-figure { margin: 1rem 0; overflow-x: auto; background: #fff; border-radius: 8px; padding: 10px;
+figure { margin: 1rem 0; overflow-x: auto; border-radius: 8px; padding: 10px;
          border: 1px solid #8884; }
 figure img { max-width: 100%; height: auto; display: block; margin: auto; }
 pre { overflow-x: auto; padding: .8rem 1rem; border-radius: 8px; background: #8881;
       font-size: 14px; line-height: 1.4; }
-"""
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<h1>{title}</h1>
-<p>{introduction}</p>
-<ol>
-{contents}
-</ol>
-{body}
-</body>
-</html>
 """

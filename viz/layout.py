@@ -26,12 +26,13 @@ from .style import KINDS
 
 Point = tuple[float, float]
 ENGINES = ("pure", "system")
-_TIMEOUT = 300  # seconds
+TIMEOUT = 60  # seconds
+_QUICK = {"splines": "line", "nslimit": "1", "nslimit1": "1", "mclimit": "0.2"}
 
 
 @dataclass(frozen=True)
 class Route:
-    """An arrow's way: a Bézier spline from source to target, its tip, and its label's centre."""
+    """An arrow's way: a Bézier spline between its boxes, its tip, and its label's centre."""
 
     points: tuple[Point, ...]
     tip: Point
@@ -83,6 +84,7 @@ def to_dot(diagram: Diagram) -> str:
             "ranksep": "0.35",
             "fontname": "Helvetica",
             "fontsize": "12",
+            **(_QUICK if _is_tangled(diagram) else {}),
         },
         node_attr={"shape": "box", "style": "filled", "fontname": "Helvetica", "fontsize": "11"},
         edge_attr={"fontname": "Helvetica", "fontsize": "12", "arrowsize": "0.8"},
@@ -90,18 +92,26 @@ def to_dot(diagram: Diagram) -> str:
     _write_group(dot, diagram, "")
     names = {box.id: f"b{i}" for i, box in enumerate(diagram.boxes)}
     for i, arrow in enumerate(diagram.arrows):
+        ends = [names[arrow.source], names[arrow.target]]
         dot.edge(
-            names[arrow.source],
-            names[arrow.target],
+            *(reversed(ends) if arrow.upward else ends),
             label=_sized(arrow.label, LINE_SIZE) if arrow.label else None,
             id=str(i),
             color=arrow.color,
             fontcolor=arrow.color,
             penwidth=f"{arrow.width:.2f}",
             style="dashed" if arrow.dash else None,
-            dir="back" if arrow.backward else None,
+            dir="back" if arrow.backward != arrow.upward else None,
+            constraint="false" if arrow.loose else None,
         )
     return dot.source
+
+
+def _is_tangled(diagram: Diagram) -> bool:
+    """Whether so many arrows go so far that curves around all boxes would take minutes."""
+    rank = {box.id: i for i, box in enumerate(diagram.boxes)}
+    way = sum(abs(rank[arrow.source] - rank[arrow.target]) for arrow in diagram.arrows)
+    return len(rank) > 300 and way > 50 * len(rank)
 
 
 def _write_group(dot: graphviz.Digraph, diagram: Diagram, name: str) -> None:
@@ -158,12 +168,18 @@ def _sized(text: str, size: float) -> str:
 def _run(dot: str, engine: str) -> str:
     if engine not in ENGINES:
         raise OptionError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}")
-    done = subprocess.run(
-        [_executable(engine), "-Kdot", "-Tjson0", "-q"],
-        input=dot.encode(),
-        capture_output=True,
-        timeout=_TIMEOUT,
-    )
+    try:
+        done = subprocess.run(
+            [_executable(engine), "-Kdot", "-Tjson0", "-q"],
+            input=dot.encode(),
+            capture_output=True,
+            timeout=TIMEOUT,
+        )
+    except subprocess.TimeoutExpired:
+        raise GraphError(
+            f"Graphviz ({engine}) found no layout within {TIMEOUT} seconds: the graph is too "
+            "tangled; close modules with depth=1, or draw a part of it"
+        ) from None
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()[:500]
         raise GraphError(f"Graphviz ({engine}) could not lay out the picture: {said}")

@@ -18,6 +18,7 @@ from tinygrad_cnn.trace import Trace
 # From a small gradient to a large one: darker and darker, distinct for the colour-blind.
 _RAMP = ((252, 165, 10), (229, 92, 48), (147, 38, 103), (66, 10, 104))
 _WIDTHS = (1.5, 7.0)  # pixels, of the smallest and the largest gradient
+STEPS = 10  # in which the ramp is divided for dark pages
 MARKS = {"zero": "#2563eb", "broken": "#d1004b", "none": "#b6bcc6"}
 """The colour of what is no number."""
 
@@ -80,6 +81,10 @@ class Scale:
         """Where a size lies, from 0 (low) to 1 (high)."""
         return (math.log10(size) - self.low) / (self.high - self.low)
 
+    def mark(self, size: float) -> str:
+        """A class for style sheets: "f0" for the smallest sizes to "f10" for the largest."""
+        return f"f{round(min(max(self.share(size), 0.0), 1.0) * STEPS)}"
+
     def color(self, size: float) -> str:
         """Its colour, darker for larger."""
         at = min(max(self.share(size), 0.0), 1.0) * (len(_RAMP) - 1)
@@ -90,7 +95,7 @@ class Scale:
     def width(self, size: float) -> float:
         """Its width as an arrow, in pixels."""
         thin, thick = _WIDTHS
-        return thin + (thick - thin) * self.share(size)
+        return thin + (thick - thin) * min(max(self.share(size), 0.0), 1.0)
 
 
 def norm_text(size: float | None) -> str:

@@ -7,8 +7,8 @@ import importlib.util
 import json
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,24 +17,12 @@ import numpy as np
 
 from tinygrad_cnn.errors import OptionError
 
-from .svg import escape
+from .dark import adapting
+from .html import page, safe
 
 MAX_PIXELS = 4000  # of a PNG's width
 _MAX_HEIGHT = 20000
-_ENDINGS = (".svg", ".png", ".html", ".dot", ".json")
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; font-family: Helvetica, Arial, sans-serif }}
-body {{ margin: 1.5rem }}
-h1 {{ font-size: 1.2rem; font-weight: 600 }}
-</style>
-<h1>{title}</h1>
-{svg}</html>
-"""
+_ENDINGS = (".svg", ".png", ".pdf", ".html", ".dot", ".json")
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,6 +36,7 @@ class Picture:
         data: what the picture shows: numbers, strings, lists, dicts and arrays.
         dot: DOT text for Graphviz, or None.
         title: a short name.
+        page: writes the page that .html saves; if None, the page shows the SVG.
 
     Example:
         >>> from viz import svg
@@ -62,6 +51,7 @@ class Picture:
     data: Any = None
     dot: str | None = None
     title: str = "picture"
+    page: Callable[[], str] | None = field(default=None, compare=False)
 
     @property
     def size(self) -> tuple[float, float]:
@@ -69,10 +59,13 @@ class Picture:
         return _length("width", self.svg), _length("height", self.svg)
 
     def save(self, path: str | Path) -> Path:
-        """Write a file whose kind its ending tells: .svg, .png, .html, .dot or .json.
+        """Write a file whose kind its ending tells: .svg, .png, .pdf, .html, .dot or .json.
+
+        An .html page asks for nothing and runs no script; where a picture was folded, it unfolds.
 
         Raises:
-            OptionError: another ending, or .dot or .json for a picture that has none.
+            OptionError: another ending; .dot or .json for a picture that has none; or .pdf
+                without the package svg2pdf-py.
         """
         path = Path(path)
         path.write_bytes(self._bytes(path.suffix.lower()))
@@ -84,17 +77,19 @@ class Picture:
         if ending == ".png":
             return self.png()
         if ending == ".html":
-            return _PAGE.format(title=escape(self.title), svg=self.svg).encode()
+            body = f"<h1>{safe(self.title)}</h1>\n{self.svg}"
+            return (self.page() if self.page else page(self.title, body)).encode()
+        if ending == ".pdf":
+            return self.pdf()
         if ending == ".json" and self.data is not None:
             return json.dumps(plain(self.data), ensure_ascii=False, indent=1).encode()
         if ending == ".dot" and self.dot is not None:
             return self.dot.encode()
         if ending in _ENDINGS:
             raise OptionError(f"Picture.save: {self!r} has nothing to write as {ending}")
-        hint = "; for PDF, print the .html from a browser" if ending == ".pdf" else ""
         raise OptionError(
             f"Picture.save: cannot write {ending or 'a file without an ending'}; possible are "
-            f"{', '.join(_ENDINGS)}{hint}"
+            f"{', '.join(_ENDINGS)}"
         )
 
     def png(self, width: int | None = None) -> bytes:
@@ -124,8 +119,26 @@ class Picture:
             monospace_family="DejaVu Sans Mono",
         )
 
+    def pdf(self) -> bytes:
+        """The picture as PDF: one page of its size, of curves and text, with its fonts inside.
+
+        Raises:
+            OptionError: the package svg2pdf-py is not installed.
+        """
+        try:
+            import svg2pdf_py
+        except ImportError:
+            raise OptionError(
+                "Picture.save: a PDF needs `pip install svg2pdf-py`; or save .html and print it "
+                f"from a browser, or save {', '.join(e for e in _ENDINGS if e != '.pdf')}"
+            ) from None
+        fonts = svg2pdf_py.FontDatabase.system()
+        for file in _fonts():
+            fonts.load_font_file(file)
+        return svg2pdf_py.svg_to_pdf(self.svg, fonts)
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return {"image/svg+xml": self.svg, "text/plain": repr(self)}
+        return {"image/svg+xml": adapting(self.svg), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         across, down = self.size

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from . import svg
 from .diagram import (
@@ -28,6 +30,20 @@ _FRAMES = ("#f8fafc", "#eef2f6")  # nested frames alternate
 
 
 @dataclass(frozen=True)
+class Links:
+    """Where clicks on a drawing in a page lead: addresses by box, and by the name of a group.
+
+    Attributes:
+        prefix: of the ids of this drawing's boxes and groups, to tell several in a page apart.
+        boxes, groups: what opens, and what closes.
+    """
+
+    prefix: str
+    boxes: Mapping[str, str]
+    groups: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Panel:
     """A piece of SVG with its size: a legend, to stand beside a diagram."""
 
@@ -36,16 +52,24 @@ class Panel:
     content: str
 
 
-def render(diagram: Diagram, *, engine: str = "pure", legend: Panel | None = None) -> Picture:
+def render(
+    diagram: Diagram,
+    *,
+    engine: str = "pure",
+    legend: Panel | None = None,
+    links: Links | None = None,
+) -> Picture:
     """Draw a diagram. Its data is the picture's, and the DOT text too.
 
     Args:
         diagram: what to draw.
         engine: see `layout.place`.
         legend: put to the right of a tall drawing, below a wide one.
+        links: make boxes and frames clickable, as in a page that unfolds.
     """
     places = place(diagram, engine)
-    drawing = svg.group(*_parts(diagram, places), transform=f"translate({MARGIN} {MARGIN})")
+    parts = _parts(diagram, places, links)
+    drawing = svg.group(*parts, transform=f"translate({MARGIN} {MARGIN})")
     width, height = places.width, places.height
     parts = [drawing]
     if legend is not None:
@@ -54,7 +78,9 @@ def render(diagram: Diagram, *, engine: str = "pure", legend: Panel | None = Non
         where = f"translate({svg.number(MARGIN + x)} {svg.number(MARGIN + y)})"
         parts.append(svg.group(legend.content, class_="legend", transform=where))
         width, height = max(width, x + legend.width), max(height, y + legend.height)
-    text = svg.document(width + 2 * MARGIN, height + 2 * MARGIN, *parts, title=diagram.title)
+    text = svg.document(
+        width + 2 * MARGIN, height + 2 * MARGIN, *parts, title=diagram.title, adapts=True
+    )
     return Picture(text, diagram.to_dict(), to_dot(diagram), diagram.title)
 
 
@@ -72,23 +98,53 @@ def kinds_legend(diagram: Diagram) -> Panel:
     return Panel(width, y, "".join(parts))
 
 
-def _parts(diagram: Diagram, places: Places) -> list[str]:
+def _parts(diagram: Diagram, places: Places, links: Links | None) -> list[str]:
+    links = links or Links("", {}, {})
     depth = {"": 0}
     frames = []
-    for group in diagram.groups:  # outer ones come first
+    for i, group in enumerate(diagram.groups):  # outer ones come first
         depth[group.name] = depth[group.parent] + 1
-        frames.append(_frame(group, places.groups[group.name], depth[group.name]))
+        frame = _frame(group, places.groups[group.name], depth[group.name])
+        if group.name in links.groups:
+            x, y, width, _ = places.groups[group.name]
+            button = _button(x + width - 15, y + 13, opens=False)
+            frame = _linked(frame + button, links.groups[group.name], f"{links.prefix}g{i}")
+        frames.append(frame)
+    piles = [_pile(box, places.boxes[box.id]) for box in diagram.boxes if box.stacked]
     arrows = [
-        _arrow(i, arrow, route)
+        _arrow(i, arrow, route, links.prefix)
         for i, (arrow, route) in enumerate(zip(diagram.arrows, places.routes, strict=True))
     ]
-    boxes = [_box(box, places.boxes[box.id]) for box in diagram.boxes]
+    boxes = []
+    for i, box in enumerate(diagram.boxes):
+        at = places.boxes[box.id]
+        drawn = _box(box, at, links.prefix)
+        if box.id in links.boxes:
+            width, height = box.size
+            button = _button(at[0] + width / 2, at[1] - height / 2, opens=True)
+            drawn = _linked(drawn + button, links.boxes[box.id], f"{links.prefix}b{i}")
+        boxes.append(drawn)
     labels = [
         _label(arrow, route, sideways=diagram.direction == "LR")
         for arrow, route in zip(diagram.arrows, places.routes, strict=True)
         if arrow.label
     ]
-    return frames + arrows + boxes + labels
+    return frames + piles + arrows + boxes + labels
+
+
+def _linked(content: str, address: str, name: str) -> str:
+    return svg.element("a", content, href=address, id=name)
+
+
+def _button(x: float, y: float, opens: bool) -> str:
+    """A disc with + or −, the sign of what opens or closes."""
+    arm = 4.0
+    stroke: dict[str, Any] = {"stroke": "#ffffff", "stroke_width": 1.8}
+    signs = [svg.line(x - arm, y, x + arm, y, **stroke)]
+    if opens:
+        signs.append(svg.line(x, y - arm, x, y + arm, **stroke))
+    disc = svg.element("circle", cx=x, cy=y, r=7.5, fill="#42647f")
+    return svg.group(disc, *signs, class_="button", tooltip="open" if opens else "close")
 
 
 def _frame(group: Group, at: tuple[float, float, float, float], depth: int) -> str:
@@ -98,12 +154,24 @@ def _frame(group: Group, at: tuple[float, float, float, float], depth: int) -> s
         svg.rect(x, y, width, height, rx=8.0, fill=fill, stroke="#9ca3af", stroke_width=0.8),
         svg.text(x + 9, y + 16, svg.shorten(group.label), size=GROUP_SIZE, fill=svg.FAINT),
         class_="scope",
-        data_scope=group.name,
-        tooltip=group.name,
+        data_scope=group.scope,
+        tooltip=group.scope,
     )
 
 
-def _box(box: Box, centre: Point) -> str:
+def _pile(box: Box, centre: Point) -> str:
+    """What peeps out behind a box that stands for several; arrows end above it."""
+    kind = KINDS[box.kind]
+    width, height = box.size
+    x, y = centre[0] - width / 2, centre[1] - height / 2
+    cards = [
+        svg.rect(x + d, y + d, width, height, rx=4.0, fill=kind.fill, stroke=kind.edge)
+        for d in (6.0, 3.0)
+    ]
+    return svg.group(*cards, class_="pile")
+
+
+def _box(box: Box, centre: Point, prefix: str) -> str:
     kind = KINDS[box.kind]
     width, height = box.size
     x, y = centre[0] - width / 2, centre[1] - height / 2
@@ -113,7 +181,7 @@ def _box(box: Box, centre: Point) -> str:
     return svg.group(
         shape,
         *inside,
-        id=f"node-{box.id}",
+        id=f"{prefix}node-{box.id}",
         class_=f"node {box.kind}",
         data_id=box.id,
         tooltip=box.tooltip,
@@ -178,17 +246,17 @@ def _row(box: Box, x: float, y: float, ink: str) -> list[str]:
     return parts
 
 
-def _arrow(index: int, arrow: Arrow, route: Route) -> str:
+def _arrow(index: int, arrow: Arrow, route: Route, prefix: str) -> str:
     first, *rest = route.points
     curve = f"M{_at(first)}C{' '.join(map(_at, rest))}"
-    base = route.points[0] if arrow.backward else route.points[-1]
+    base = route.points[0] if arrow.backward != arrow.upward else route.points[-1]
     return svg.group(
         svg.path(
             curve, stroke=arrow.color, stroke_width=arrow.width, stroke_dasharray=arrow.dash or None
         ),
         _head(base, route.tip, arrow),
-        id=f"edge-{index}",
-        class_="edge",
+        id=f"{prefix}edge-{index}",
+        class_=f"edge {arrow.mark}".strip(),
         data_source=arrow.source,
         data_target=arrow.target,
         tooltip=arrow.tooltip,

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from tinygrad_cnn.graph import Edge, Graph, Node
 
-from .diagram import Arrow, Box
+from .diagram import Arrow, Box, Group
+from .facts import Facts
 from .style import kind_of
-from .words import COMMUTATIVE, argument_name, number_text, own_name, tooltip
+from .words import COMMUTATIVE, argument_name, number_text, tooltip
 
 
-def scalar_boxes(graph: Graph) -> tuple[list[Box], list[Arrow], dict[str, str]]:
-    """Boxes in order of creation, arrows, and the module that each op and value belongs to."""
+def scalar_boxes(
+    graph: Graph, facts: Facts, sides: Sequence[str] | None = None
+) -> tuple[list[Box], list[Arrow], list[Group]]:
+    """Boxes in order of creation, arrows, and a frame for each module and side."""
     used = {edge.producer for edge in graph.edges}
     folded: dict[int, list[Edge]] = defaultdict(list)
     arrows: list[Arrow] = []
@@ -27,8 +32,8 @@ def scalar_boxes(graph: Graph) -> tuple[list[Box], list[Arrow], dict[str, str]]:
             continue
         value = Box(
             str(i),
-            own_name(node),
-            lines=_data_and_grad(node),
+            facts.name(node),
+            lines=(*_data_and_grad(node), *facts.of_scalar(node)),
             kind="value",
             row=True,
             nodes=(i,),
@@ -36,14 +41,43 @@ def scalar_boxes(graph: Graph) -> tuple[list[Box], list[Arrow], dict[str, str]]:
         )
         if node.op is not None:
             boxes.append(_scalar_op(i, node, graph, folded[i]))
-            scopes[f"{i}op"] = scopes[str(i)] = node.scope
+            scopes[f"{i}op"] = scopes[str(i)] = _joined(sides[i] if sides else "", node.scope)
             for edge in shown[i]:
                 unclear = len(shown[i]) > 1 and node.op.name not in COMMUTATIVE
                 label = argument_name(node, edge.argument) if unclear else ""
                 arrows.append(Arrow(str(edge.producer), f"{i}op", (edge,), label))
             arrows.append(Arrow(f"{i}op", str(i)))
         boxes.append(value)
-    return boxes, arrows, scopes
+    groups = _groups(scopes)
+    framed = [replace(box, group=_innermost(scopes.get(box.id, ""), groups)) for box in boxes]
+    return framed, arrows, list(groups.values())
+
+
+def _groups(scopes: Mapping[str, str]) -> dict[str, Group]:
+    """A frame for each scope, by name, outer ones first; none that has but a frame in it."""
+    members: dict[str, int] = defaultdict(int)
+    for scope in scopes.values():
+        names = scope.split(".")
+        for n in range(1, len(names) + 1):
+            members[".".join(names[:n])] += 1
+    members.pop("", None)
+    groups: dict[str, Group] = {}
+    for name in sorted(members, key=lambda name: (name.count("."), name)):
+        if not any(o.startswith(f"{name}.") and members[o] == members[name] for o in members):
+            around = _innermost(name.rpartition(".")[0], groups)
+            groups[name] = Group(name, name[len(around) :].lstrip("."), around, name)
+    return groups
+
+
+def _innermost(scope: str, groups: Mapping[str, Group]) -> str:
+    """The nearest scope around, or equal to, this one that has a frame; "" if none has."""
+    while scope and scope not in groups:
+        scope = scope.rpartition(".")[0]
+    return scope
+
+
+def _joined(side: str, scope: str) -> str:
+    return ".".join(filter(None, (side, scope)))
 
 
 def _scalar_op(i: int, node: Node, graph: Graph, folded: list[Edge]) -> Box:

@@ -43,17 +43,20 @@ KINDS = {
 _NAMED = {
     "activation": "relu sigmoid tanh softmax leaky_relu elu gelu silu swish softplus hardtanh",
     "loss": "cross_entropy nll_loss mse_loss l1_loss binary_cross_entropy huber_loss log_softmax",
-    "linear": "matmul linear einsum tensordot dot",
+    "linear": "outer matmul linear einsum tensordot dot",
     "residual": "residual_add",
-    "reduction": "sum mean max min var std prod logsumexp norm",
+    "reduction": "cumsum sum mean max min var std prod logsumexp norm",
     "shape": "reshape transpose broadcast_to concatenate astype getitem scatter_add flatten pad "
-    "repeat stack split squeeze expand_dims swapaxes moveaxis permute flip roll embedding",
+    "repeat stack split squeeze expand_dims swapaxes moveaxis permute flip roll embedding take "
+    "unfold2d",
     "normalization": "layer_norm group_norm instance_norm",
     "elementwise": "dropout_mask",
 }
 _KIND_OF = {name: kind for kind, names in _NAMED.items() for name in names.split()}
 _BEGINNINGS = {
     "conv": "convolution",
+    "locally_connected": "convolution",
+    "binary_cross_entropy": "loss",
     "batch_norm": "normalization",
     "max_pool": "pooling",
     "avg_pool": "pooling",

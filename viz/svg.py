@@ -154,13 +154,19 @@ def group(*parts: str, tooltip: str = "", **attributes: Any) -> str:
     return element("g", title + "".join(parts), **attributes)
 
 
-def document(width: float, height: float, *parts: str, title: str = "") -> str:
-    """A whole picture of the given size, on white."""
+def document(
+    width: float, height: float, *parts: str, title: str = "", adapts: bool = False
+) -> str:
+    """A whole picture of the given size, on white.
+
+    With `adapts`, its colours are among those that `dark.py` knows how to change.
+    """
     width, height = max(width, 1.0), max(height, 1.0)
-    ground = rect(0, 0, width, height, rx=6.0, fill="#ffffff")
+    ground = rect(0, 0, width, height, rx=6.0, fill="#ffffff", class_="ground")
     name = element("title", escape(title)) if title else ""
+    kind = ' class="adapts"' if adapts else ""
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{number(width)}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg"{kind} width="{number(width)}" '
         f'height="{number(height)}" viewBox="0 0 {number(width)} {number(height)}" role="img" '
         f'font-family="{FONT}" style="max-width:100%;height:auto">\n'
         + "\n".join([name, ground, *parts]).strip()

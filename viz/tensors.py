@@ -1,21 +1,26 @@
-"""The boxes and arrows of a graph of Tensors: a box an op, with what it stores inside."""
+"""The boxes and arrows of a graph of Tensors: a box an op, a closed module, or a closed run."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.graph import Edge, Graph, Node
+from tinygrad_cnn.graph import Edge, Node
 from tinygrad_cnn.op import OUTPUT
 
-from .diagram import Arrow, Box
+from .diagram import Arrow, Box, Group
+from .facts import Facts
+from .folding import Part, Shown
+from .program import Program, count
 from .style import kind_of
 from .words import (
     COMMUTATIVE,
     argument_name,
+    listed,
     options_text,
     own_name,
     shape_text,
@@ -23,155 +28,187 @@ from .words import (
     with_constant,
 )
 
-STORED = {"parameter", "buffer", "constant"}
-
 
 class TensorBoxes:
-    """Decides the boxes and arrows of a graph of Tensors."""
+    """Decides the boxes, arrows and frames of a view of a program."""
 
-    def __init__(self, graph: Graph, parameters: bool, depth: int | None) -> None:
-        self.graph = graph
-        self.nodes = graph.nodes
-        self.depth = depth
-        self.into: dict[int, list[Edge]] = defaultdict(list)
-        self.out_of: dict[int, list[Edge]] = defaultdict(list)
-        self.edges = graph.edges
-        for edge in self.edges:
-            self.into[edge.consumer].append(edge)
-            self.out_of[edge.producer].append(edge)
-        self.wanted = {graph.id(node) for node in graph.outputs}
-        self.stored = self._find_stored({"constant"} if parameters else STORED)
-        self.scopes = self._find_scopes()
-        self.place = self._find_places()
+    def __init__(self, program: Program, shown: Iterable[Shown], facts: Facts) -> None:
+        self.program = program
+        self.nodes = program.nodes
+        self.facts = facts
+        self.shown = list(shown)
+        at = {i: one.part.id for one in self.shown for i in one.part.nodes}
+        self.place = [at[program.anchor(i)] for i in range(len(self.nodes))]
 
-    def _find_stored(self, roles: set[str]) -> set[int]:
-        """Nodes that stand inside the box that uses them: leaves of these roles, and views.
-
-        A view is what a single-input op made of such a leaf, e.g. a transposed weight.
-        """
-        stored: set[int] = set()
-        for i, node in enumerate(self.nodes):
-            if i in self.wanted or not self.out_of[i]:
-                continue
-            if node.op is None:
-                is_stored = node.role in roles
-            else:
-                parents = [edge.producer for edge in self.into[i]]
-                is_stored = len(parents) == 1 and parents[0] in stored and node.op is not OUTPUT
-            if is_stored and type(node.value) is not tuple:
-                stored.add(i)
-        return stored
-
-    def _find_scopes(self) -> list[str]:
-        """Each node's module; a parameter's is that of the first op that uses it."""
-        scopes = [node.scope for node in self.nodes]
-        for i in reversed(range(len(self.nodes))):
-            if self.nodes[i].role in STORED and self.out_of[i]:
-                scopes[i] = scopes[self.out_of[i][0].consumer]
-        return scopes
-
-    def _find_places(self) -> list[str]:
-        """The box that each node is in."""
-        places = [""] * len(self.nodes)
-        for i in reversed(range(len(self.nodes))):
-            node = self.nodes[i]
-            if i in self.stored:
-                places[i] = places[self.out_of[i][0].consumer]
-            elif node.op is OUTPUT and self.into[i]:
-                places[i] = self._home(self.into[i][0].producer)
-            else:
-                places[i] = self._home(i)
-        return places
-
-    def _home(self, i: int) -> str:
-        parts = self.scopes[i].split(".")
-        if self.depth and self.scopes[i] and len(parts) >= self.depth:
-            return "scope:" + ".".join(parts[: self.depth])
-        return str(i)
-
-    def decide(self) -> tuple[list[Box], list[Arrow], dict[str, str]]:
-        """Boxes in order of creation, arrows, and the module that each box belongs to."""
+    def decide(self) -> tuple[list[Box], list[Arrow], list[Group]]:
+        """Boxes in order of the program, arrows, and frames, outer ones first."""
         inside: dict[str, list[int]] = defaultdict(list)
         for i, place in enumerate(self.place):
             inside[place].append(i)
         folded: dict[str, list[Edge]] = defaultdict(list)
         between: dict[tuple[Any, ...], list[Edge]] = defaultdict(list)
-        for edge in self.edges:
+        is_closed = {one.part.id: self._is_closed(one.part) for one in self.shown}
+        for edge in self.program.edges:
             source, target = self.place[edge.producer], self.place[edge.consumer]
-            if edge.producer in self.stored or source == target:
+            if edge.producer in self.program.stored or source == target:
                 folded[target].append(edge)
-            elif source.startswith("scope:") or target.startswith("scope:"):
+            elif is_closed[source] or is_closed[target]:
                 between[source, target].append(edge)  # one arrow between modules
             else:
                 between[source, target, edge].append(edge)
-        boxes: list[Box] = []
-        scopes: dict[str, str] = {}
-        for name, ids in sorted(inside.items(), key=self._first):
-            ops = self._ops(ids)
-            if name.startswith("scope:") and len(ops) == 1:  # no module is shorter than its op
-                box, scopes[name] = self._op_or_leaf(ops[0]), self.scopes[ops[0]]
-            elif name.startswith("scope:"):
-                scope = name.removeprefix("scope:")
-                box, scopes[name] = self._module(scope, ids, ops), scope
-            else:
-                box, scopes[name] = self._op_or_leaf(int(name)), self.scopes[int(name)]
-            boxes.append(replace(box, id=name, nodes=tuple(ids), folded=tuple(folded[name])))
-        arrows = [self._arrow(key[0], key[1], edges) for key, edges in between.items()]
-        return boxes, arrows, scopes
-
-    # --- what they say -----------------------------------------------------------------------
-
-    def _op_or_leaf(self, i: int) -> Box:
-        node = self.nodes[i]
-        if node.op is None:
-            title = own_name(node) or node.role
-            return Box(
-                "",
-                title,
-                lines=(shape_text(node),),
-                kind=kind_of(node),
-                rounded=True,
-                tooltip=tooltip(node),
+        groups, group_of = self._frames()
+        scope_of = {group.name: group.scope for group in groups}
+        boxes = []
+        for one in self.shown:
+            part, name = one.part, one.part.id
+            box = self._box(part, inside[name], scope_of.get(group_of[name], ""))
+            boxes.append(
+                replace(
+                    box,
+                    id=name,
+                    group=group_of[name],
+                    nodes=tuple(inside[name]),
+                    folded=tuple(folded[name]),
+                )
             )
-        lines = [own_name(node)] if own_name(node) else []
-        lines += [options_text(node)] if options_text(node) else []
-        lines += self._stored_lines(i)
-        lines += [f"→ {shape_text(output)}" for output in self._outputs(i)]
-        return Box("", node.op.name, lines=tuple(lines), kind=kind_of(node), tooltip=tooltip(node))
+        arrows = [
+            self._arrow(source, target, edges, plain=is_closed[target])
+            for (source, target, *_), edges in between.items()
+        ]
+        return boxes, arrows, groups
 
-    def _first(self, item: tuple[str, list[int]]) -> int:
-        """Sorts boxes by when the program came to them; parameters were there before."""
-        return next(i for i in item[1] if i not in self.stored)
+    def _is_closed(self, part: Part) -> bool:
+        """Whether a box stands for a module or a run; not if that is a single op: no shorter."""
+        return len(part.nodes) > 1
 
-    def _ops(self, ids: list[int]) -> list[int]:
-        """Those that are ops with a box of their own, unless folded."""
-        return [i for i in ids if self.nodes[i].op not in (None, OUTPUT) and i not in self.stored]
+    # --- frames ------------------------------------------------------------------------------
 
-    def _module(self, scope: str, ids: list[int], ops: list[int]) -> Box:
-        learned = {
-            edge.producer
-            for i in ids
-            for edge in self.into[i]
-            if self.nodes[edge.producer].role == "parameter"
+    def _frames(self) -> tuple[list[Group], dict[str, str]]:
+        """A frame around each open part that holds at least two boxes; and each box's frame.
+
+        Of frames around the same boxes, the innermost stays.
+        """
+        members: dict[str, list[str]] = defaultdict(list)
+        parts: dict[str, Part] = {}
+        inner: dict[str, set[str]] = defaultdict(set)
+        for one in self.shown:
+            for k, part in enumerate(one.around):
+                parts[part.id] = part
+                members[part.id].append(one.part.id)
+                inner[part.id].update(p.id for p in one.around[k + 1 :])
+        kept = {
+            name
+            for name in parts
+            if len(members[name]) >= 2
+            and not any(len(members[other]) == len(members[name]) for other in inner[name])
         }
-        lines = [f"{len(ops)} ops"]
+        groups: dict[str, Group] = {}
+        group_of = {}
+        for one in self.shown:
+            around = ""
+            for part in one.around:
+                if part.id not in kept:
+                    continue
+                if part.id not in groups:
+                    scope = groups[around].scope if around else ""
+                    name = self._name(part, scope)
+                    groups[part.id] = Group(part.id, name, around, part.scope)
+                around = part.id
+            group_of[one.part.id] = around
+        return list(groups.values()), group_of
+
+    def _name(self, part: Part, around: str) -> str:
+        """A part's name within a frame: "branch.conv1", "block (call 2)", "1 … 35: 35 alike"."""
+        if part.repeats:
+            fills = part.scope != around  # a whole module, whose frame it therefore replaces
+            name = below(part.scope, around) if fills else self._span(part, around)
+            return f"{name}: {part.times}"
+        call = f" (call {part.call})" if part.call > 1 else ""
+        return below(part.scope, around) + call
+
+    def _span(self, run: Part, around: str) -> str:
+        """From which to which: the modules' names, or, without modules, the ops of a unit."""
+        first, last = run.parts[0], run.parts[-1]
+        if first.call and last.call:
+            names = [below(part.scope, around) for part in (first, last)]
+            return names[0] if names[0] == names[1] else " … ".join(names)
+        return listed(self._words(run.units[0]), 4)
+
+    def _words(self, unit: Sequence[Part]) -> list[str]:
+        """The ops of some parts, each kind once."""
+        ops = [self.nodes[i].op for part in unit for i in part.nodes if self.program.is_op(i)]
+        return list(dict.fromkeys(op.name for op in ops if op is not None))
+
+    # --- what boxes say ----------------------------------------------------------------------
+
+    def _box(self, part: Part, ids: list[int], around: str) -> Box:
+        if self._is_closed(part):
+            return self._closed(part, ids, around)
+        (i,) = part.nodes
+        if self.nodes[i].op is None:
+            return self._leaf(i)
+        tag = below(self.program.scopes[i], around)
+        if part.call > 1:
+            tag += f" (call {part.call})"
+        return replace(self._op(i), tag=tag)
+
+    def _leaf(self, i: int) -> Box:
+        node = self.nodes[i]
+        return Box(
+            "",
+            self.facts.name(node) or node.role,
+            lines=(self.facts.shape(node), *self.facts.of_box(self.program, [i], [node])),
+            kind=kind_of(node),
+            rounded=True,
+            tooltip=tooltip(node),
+        )
+
+    def _op(self, i: int) -> Box:
+        node = self.nodes[i]
+        assert node.op is not None
+        outputs = self.program.outputs(i)
+        lines = [self.facts.name(node), options_text(node), *self._stored_lines(i)]
+        lines += map(self.facts.result, outputs)
+        lines += self.facts.of_box(self.program, [i], outputs)
+        said = tuple(line for line in lines if line)
+        return Box("", node.op.name, lines=said, kind=kind_of(node), tooltip=tooltip(node))
+
+    def _closed(self, part: Part, ids: list[int], around: str) -> Box:
+        ops = [i for i in ids if self.program.is_op(i)]
+        single = part if part.repeats else part.parts[0] if len(part.parts) == 1 else part
+        each = len(ops) // single.repeats if single.repeats else len(ops)
+        title = self._span(part, around) if part.repeats else self._name(part, around)
+        words = self._words(single.units[0]) if single.repeats else []
+        if 0 < len(words) <= 3:
+            lines = [f"each {', '.join(words)}"]
+        else:
+            lines = [f"{each} op{'s' * (each != 1)}" + (" each" if single.repeats else "")]
+        learned = self.program.parameters(ids)
         if learned:
-            size = sum(int(np.size(self.nodes[i].value)) for i in learned)
-            lines.append(f"{size:,} parameters")
-        leaving = [i for i in ids if i not in self.stored and self._leaves(i, scope)]
-        shapes = [shape_text(self.nodes[i]) for i in leaving]
-        lines += [f"→ {shape}" for shape in dict.fromkeys(shapes)]
+            lines.append(f"{count(self.nodes, learned):,} parameters")
+        outputs = self._leaving(part, ids)
+        lines += dict.fromkeys(map(self.facts.result, outputs))
+        lines += self.facts.of_box(self.program, ids, outputs)
         names = ", ".join(self.nodes[i].op.name for i in ops[:40])  # type: ignore[union-attr]
-        return Box("", scope, lines=tuple(lines), kind="module", tooltip=f"{scope}: {names}")
+        return Box(
+            "",
+            title,
+            tag=single.times,
+            lines=tuple(lines),
+            kind="module",
+            stacked=bool(single.repeats),
+            tooltip=f"{part.scope}: {names}" if part.scope else names,
+        )
 
     def _stored_lines(self, i: int) -> list[str]:
         """A line for each parameter, buffer or constant that op i uses."""
         node = self.nodes[i]
         lines = []
-        for edge in self.into[i]:
-            if edge.producer not in self.stored:
+        for edge in self.program.into[i]:
+            if edge.producer not in self.program.stored:
                 continue
-            leaf, view = self.origin(edge.producer)
+            origin, view = self.program.origin(edge.producer)
+            leaf = self.nodes[origin]
             if leaf.role == "constant" and np.size(leaf.value) == 1:
                 lines.append(with_constant(node, edge.argument, leaf.value))
             else:
@@ -179,48 +216,51 @@ class TensorBoxes:
                 lines.append(f"{name} {shape_text(leaf)}{view}")
         return lines
 
-    def origin(self, i: int) -> tuple[Node, str]:
-        """The leaf behind a stored node, and how it was viewed, e.g. "ᵀ"."""
-        view = ""
-        while (node := self.nodes[i]).op is not None:
-            name = node.op.name
-            view = ("ᵀ" if name == "transpose" else f", {name}") + view
-            i = self.into[i][0].producer
-        return node, view
+    def _leaving(self, part: Part, ids: list[int]) -> list[Node]:
+        """What a closed part gives: what is used outside, or a result (no unused output is)."""
+        program = self.program
+        found = []
+        for i in ids:
+            if i in program.stored:
+                continue
+            if program.out_of[i]:
+                leaves = any(self.place[edge.consumer] != part.id for edge in program.out_of[i])
+            elif self.nodes[i].op is OUTPUT:
+                leaves = self.nodes[i] in program.outputs(program.into[i][0].producer)
+            else:
+                leaves = i in program.wanted
+            if leaves:
+                found.append(self.nodes[i])
+        return found
 
-    def _outputs(self, i: int) -> list[Node]:
-        """What the box of op i gives: itself, or those of its several outputs that are used."""
-        node = self.nodes[i]
-        if type(node.value) is not tuple:
-            return [node]
-        outputs = [edge.consumer for edge in self.out_of[i]]
-        used = [j for j in outputs if self.out_of[j]] or outputs
-        return [self.nodes[j] for j in used]
+    # --- arrows ------------------------------------------------------------------------------
 
-    def _leaves(self, i: int, scope: str) -> bool:
-        """Whether a folded module's node i is used outside, or a result (no unused output is)."""
-        if self.out_of[i]:
-            return any(self.place[edge.consumer] != f"scope:{scope}" for edge in self.out_of[i])
-        if self.nodes[i].op is OUTPUT:
-            return self.nodes[i] in self._outputs(self.into[i][0].producer)
-        return i in self.wanted
-
-    def _arrow(self, source: str, target: str, edges: list[Edge]) -> Arrow:
-        values = {edge.producer for edge in edges}
+    def _arrow(self, source: str, target: str, edges: list[Edge], plain: bool) -> Arrow:
+        values = dict.fromkeys(edge.producer for edge in edges)
         if len(values) > 1:
             label = f"{len(values)} values"
         else:
-            label = "" if target.startswith("scope:") else self._role_of(edges[0])
-        said = "; ".join(dict.fromkeys(tooltip(self.nodes[edge.producer]) for edge in edges))
+            label = "" if plain else self._role_of(edges[0])
+        said = "; ".join(dict.fromkeys(tooltip(self.nodes[i]) for i in list(values)[:20]))
         return Arrow(source, target, tuple(edges), label, tooltip=said)
 
     def _role_of(self, edge: Edge) -> str:
         """What the value is to the op, where that is not plain: "skip", or "output 1"."""
+        program = self.program
         words = []
         producer, consumer = self.nodes[edge.producer], self.nodes[edge.consumer]
-        if producer.op is OUTPUT and len(self._outputs(self.into[edge.producer][0].producer)) > 1:
-            words.append(f"output {(producer.options or {})['index']}")
-        shown = [other for other in self.into[edge.consumer] if other.producer not in self.stored]
-        if len(shown) > 1 and consumer.op is not None and consumer.op.name not in COMMUTATIVE:
+        if producer.op is OUTPUT:
+            whole = program.into[edge.producer][0].producer
+            if len(program.outputs(whole)) > 1:
+                words.append(f"output {(producer.options or {})['index']}")
+        given = [
+            other for other in program.into[edge.consumer] if other.producer not in program.stored
+        ]
+        if len(given) > 1 and consumer.op is not None and consumer.op.name not in COMMUTATIVE:
             words.append(argument_name(consumer, edge.argument))
         return ", ".join(words)
+
+
+def below(scope: str, around: str) -> str:
+    """A scope's name relative to one around it: "a.b.c" below "a" is "b.c"."""
+    return scope[len(around) :].lstrip(".") if around else scope

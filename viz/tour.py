@@ -13,7 +13,8 @@ import tinygrad_cnn as tg
 from tinygrad_cnn import nn
 from tinygrad_cnn.data import DataLoader, Dataset, fashion_mnist
 
-from .flow import gradient_bars, gradient_flow
+from .bars import gradient_bars
+from .flow import gradient_flow
 from .gallery import Section, write_page
 from .graph import draw
 from .paths import unroll

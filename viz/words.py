@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -51,7 +52,7 @@ def tooltip(node: Node) -> str:
 
 def number_text(value: Any) -> str:
     """A single number to four digits."""
-    return f"{float(value):.4g}"
+    return f"{float(np.asarray(value).item()):.4g}"
 
 
 def with_constant(node: Node, argument: int, value: Any) -> str:
@@ -89,3 +90,8 @@ def _uniform(value: Any) -> Any:
         if all(type(part) is type(parts[0]) and part == parts[0] for part in parts):
             return parts[0]
     return value
+
+
+def listed(words: Sequence[str], most: int) -> str:
+    """The first few of some words: "a, b, …"."""
+    return ", ".join([*words[:most], *(["…"] if len(words) > most else [])])

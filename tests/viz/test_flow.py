@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 import tinygrad_cnn as tg
 import viz
-from tinygrad_cnn.errors import DtypeError, GraphError, OptionError
+from tinygrad_cnn.errors import DtypeError, GraphError
 from viz.bars import parameter_norms
 from viz.flow import edge_norms
 from viz.norms import Scale, norm, state
@@ -82,8 +82,10 @@ def test_drops_name_the_op_that_shrinks_the_gradient():
     x = tg.Tensor([9.0, 9.0], requires_grad=True)
     with tg.trace() as t:
         (x.sigmoid() * 5.0).sum().backward()
-    (drop,) = viz.gradient_flow(t).data["drops"]
+    picture = viz.gradient_flow(t)
+    (drop,) = picture.data["drops"]
     assert drop["op"] == "sigmoid"
+    assert f"÷{drop['factor']:.0f}  sigmoid" in picture.svg.split('class="legend"')[1]
     assert drop["before"] == pytest.approx(5 * math.sqrt(2))
     slope = 1 / (2 + math.exp(9) + math.exp(-9))
     assert drop["factor"] == pytest.approx(1 / slope, rel=1e-3)
@@ -114,6 +116,18 @@ def test_folded_modules_carry_the_norm_of_all_their_edges():
     assert f"{np.linalg.norm(parts):.1e}" in arrow["label"]
 
 
+def test_a_closed_module_tells_of_its_parameters_and_of_drops_inside():
+    model = tg.nn.Sequential(block=tg.nn.Sequential(tg.nn.Linear(3, 4), tg.nn.Sigmoid()))
+    model.block[0].bias.data = np.full(4, 9.0)
+    t = traced(model, 5, 3)
+    (box,) = [b for b in viz.gradient_flow(t, depth=1).data["boxes"] if b["kind"] == "module"]
+    sizes = sorted(row["norm"] for row in parameter_norms(t))
+    assert box["lines"][-2:] == (
+        f"∂parameters {sizes[0]:.1e} … {sizes[-1]:.1e}",
+        "▼ 1 drop inside",
+    )
+
+
 def test_scalars_flow_too():
     a, b = tg.Scalar(2.0, name="a"), tg.Scalar(-3.0, name="b")
     with tg.trace() as t:
@@ -128,36 +142,6 @@ def test_scalars_flow_too():
     assert all(arrow["backward"] for arrow in arrows)
 
 
-def test_bars_hold_the_norm_of_every_parameter():
-    model = network()
-    t = traced(model, 5, 3)
-    picture = viz.gradient_bars({"one": t, "two": t})
-    assert list(picture.data) == ["one", "two"]
-    found = {f"{row['layer']}.{row['parameter']}": row["norm"] for row in picture.data["one"]}
-    expected = {name: np.linalg.norm(p.grad.numpy()) for name, p in model.named_parameters()}
-    assert found == pytest.approx(expected, rel=1e-5)
-    root = ET.fromstring(picture.svg)
-    bars = [g for g in root.iter("{http://www.w3.org/2000/svg}g") if g.get("class") == "bar"]
-    assert len(bars) == 2 * len(expected)
-
-
-def test_a_shared_parameter_gets_one_bar_for_its_whole_gradient():
-    w = tg.nn.Parameter([2.0], name="w")
-    with tg.trace() as t:
-        (w * w * w).sum().backward()
-    (row,) = parameter_norms(t)
-    assert row["norm"] == pytest.approx(12.0)
-
-
-def test_bars_mark_what_does_not_flow():
-    model = tg.nn.Sequential(tg.nn.Linear(2, 3), tg.nn.ReLU())
-    model[0].weight.data = np.zeros((3, 2))
-    model[0].bias.data = -np.ones(3)
-    picture = viz.gradient_bars(traced(model, 4, 2))
-    assert [row["state"] for row in picture.data[""]] == ["zero", "zero"]
-    assert "0 (vanished)" in picture.svg
-
-
 def test_what_was_computed_before_the_trace_is_left_out():
     h = tg.Tensor([9.0], requires_grad=True).sigmoid() * 1.0
     with tg.trace() as t:
@@ -168,9 +152,8 @@ def test_what_was_computed_before_the_trace_is_left_out():
 def test_errors():
     with tg.trace() as t:
         tg.Tensor([1.0], requires_grad=True) * 2
-    for function in (viz.gradient_flow, viz.gradient_bars):
-        with pytest.raises(GraphError, match="no backward pass"):
-            function(t)
+    with pytest.raises(GraphError, match="no backward pass"):
+        viz.gradient_flow(t)
     y = tg.Tensor([1.0], requires_grad=True) * 2
     with tg.trace() as t:
         y.backward()
@@ -178,12 +161,6 @@ def test_errors():
         viz.gradient_flow(t)
     with pytest.raises(DtypeError, match="a Trace is needed"):
         viz.gradient_flow(tg.Tensor([1.0]))
-    with pytest.raises(OptionError, match="at least one trace"):
-        viz.gradient_bars({})
-    with tg.trace() as t:
-        (tg.Tensor([1.0], requires_grad=True) * 2).sum().backward()
-    with pytest.raises(GraphError, match="no parameter"):
-        viz.gradient_bars(t)
 
 
 floats = st.floats(1e-300, 1e300) | st.just(0.0)

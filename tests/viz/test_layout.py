@@ -1,13 +1,14 @@
 """Layout: any label is safe, the engine is found anywhere, same input gives same bytes."""
 
 import os
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinygrad_cnn.errors import GraphError, OptionError
@@ -104,6 +105,40 @@ def test_same_input_same_bytes_with_an_empty_path():
         drawn.add(done.stdout)
     assert len(drawn) == 1
     assert b"relu" in drawn.pop()
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="no Graphviz on this system")
+@given(st.lists(labels, min_size=2, max_size=4))
+@settings(max_examples=5)
+def test_system_engine_draws_the_same_boxes(names):
+    diagram = sample(*names)
+    pure, system = (layout.place(diagram, engine) for engine in layout.ENGINES)
+    assert pure.boxes.keys() == system.boxes.keys()
+    assert pure.groups.keys() == system.groups.keys()
+    assert pure.width == pytest.approx(system.width, rel=0.1, abs=20)
+    ET.fromstring(render(diagram, engine="system").svg.encode())
+
+
+def test_a_tangle_is_laid_out_with_straight_lines_rather_than_for_minutes():
+    boxes = tuple(Box(str(i), "add") for i in range(310))
+    chain = tuple(Arrow(str(i), str(i + 1)) for i in range(309))
+    tangle = tuple(Arrow(str(i * 37 % 150), str(150 + i * 91 % 150)) for i in range(310))
+    assert "splines=line" not in layout.to_dot(Diagram(boxes, chain))
+    assert "splines=line" in layout.to_dot(Diagram(boxes, chain + tangle))
+    assert len(layout.place(Diagram(boxes, chain + tangle)).routes) == 619
+
+
+def test_an_engine_that_takes_too_long_is_stopped(monkeypatch):
+    monkeypatch.setattr(layout, "TIMEOUT", 1e-4)
+    with pytest.raises(GraphError, match=r"no layout within .* depth=1"):
+        layout.place(sample("a", "b"))
+
+
+def test_an_upward_arrow_points_up_and_leads_to_what_stands_above():
+    boxes = (Box("a", "a"), Box("b", "b"))
+    places = layout.place(Diagram(boxes, (Arrow("a", "b", upward=True),)))
+    assert places.boxes["b"][1] < places.boxes["a"][1]
+    assert abs(places.routes[0].tip[1] - places.boxes["b"][1]) <= boxes[0].size[1] / 2 + 2
 
 
 def test_system_engine_falls_back_and_says_so(monkeypatch):

@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+import sys
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -16,6 +18,7 @@ from matplotlib.textpath import TextPath
 import viz.picture
 from tinygrad_cnn.errors import OptionError
 from viz import Picture, svg
+from viz.dark import SHEET
 
 HELLO = Picture(
     svg.document(120, 40, svg.text(10, 25, "hello"), title="greeting"),
@@ -44,16 +47,15 @@ def test_json_is_strict():
     assert data == {"norms": [1.5, "nan"], "worst": "inf", "name": "?"}
 
 
-def test_html_needs_no_script_and_no_network():
+def test_html_forbids_scripts_and_any_network():
     page = HELLO._bytes(".html").decode()
     assert "<script" not in page
-    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
+    assert "default-src 'none'" in page
+    assert "://" not in page.replace("http://www.w3.org/2000/svg", "")
     assert "<title>a &lt;greeting&gt;</title>" in page
 
 
-@pytest.mark.parametrize(
-    ("ending", "words"), [(".pdf", "from a browser"), ("", "possible are"), (".gif", ".svg, .png")]
-)
+@pytest.mark.parametrize(("ending", "words"), [("", "possible are"), (".gif", ".svg, .png, .pdf")])
 def test_another_ending_is_refused(tmp_path, ending, words):
     with pytest.raises(OptionError, match=words):
         HELLO.save(tmp_path / f"picture{ending}")
@@ -66,8 +68,41 @@ def test_nothing_to_write(tmp_path, ending):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_pdf_is_one_page_of_vectors_with_its_text():
+    pytest.importorskip("svg2pdf_py")
+    first, second = HELLO.pdf(), HELLO.pdf()
+    assert first == second
+    assert first.startswith(b"%PDF")
+    assert b"/FontFile" in first
+    box = re.search(rb"/MediaBox ?\[ ?0 0 ([\d.]+) ([\d.]+)", first)
+    assert [float(side) for side in box.groups()] == [120, 40]
+
+
+def test_a_pdf_without_its_package_says_what_is_possible(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "svg2pdf_py", None)
+    with pytest.raises(OptionError, match=r"svg2pdf-py.*from a browser.*\.svg, \.png"):
+        HELLO.save(tmp_path / "picture.pdf")
+
+
 def test_a_notebook_gets_the_svg():
     assert HELLO._repr_mimebundle_() == {"image/svg+xml": HELLO.svg, "text/plain": repr(HELLO)}
+
+
+def test_a_picture_that_adapts_takes_its_dark_colours_into_notebooks_only():
+    picture = Picture(svg.document(9, 9, svg.text(0, 5, "x"), adapts=True))
+    shown = picture._repr_mimebundle_()["image/svg+xml"]
+    ET.fromstring(shown)
+    assert "prefers-color-scheme: dark" in shown
+    assert "<style" not in picture.svg
+    assert shown.replace(f"<style>{SHEET}</style>", "") == picture.svg
+
+
+def test_every_colour_that_the_dark_sheet_changes_is_scoped_to_pictures_that_adapt():
+    body = SHEET.partition("{")[2]
+    selectors = [s.strip() for rule in body.split("}") if "{" in rule
+                 for s in rule.split("{")[0].split(",")]  # fmt: skip
+    assert selectors
+    assert all(selector.startswith(".adapts ") for selector in selectors)
 
 
 def test_png_size():

@@ -1,0 +1,83 @@
+"""A few pictures, byte for byte, and the page that sums up a run.
+
+`GOLDEN=write pytest tests/viz/test_golden.py` writes them anew, to be looked at before a commit.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tinygrad_cnn as tg
+import viz
+
+FOLDER = Path(__file__).parent / "golden"
+
+
+def scalar() -> viz.Picture:
+    a, b = tg.Scalar(2.0, name="a"), tg.Scalar(-3.0, name="b")
+    y = (a * b + a * a) * 0.5
+    y.backward()
+    return viz.draw(y)
+
+
+def folded() -> viz.Picture:
+    block = tg.nn.Sequential(conv=tg.nn.Conv2d(2, 2, 3, padding=1), act=tg.nn.ReLU())
+    blocks = [tg.nn.Residual(tg.nn.Conv2d(2, 2, 1)) for _ in range(3)]
+    model = tg.nn.Sequential(stem=block, stages=tg.nn.Sequential(*blocks), flat=tg.nn.Flatten())
+    return viz.draw(model, input_shape=(1, 2, 4, 4), fold=True)
+
+
+def flow() -> viz.Picture:
+    """Numbers that are exact in binary, so that no platform rounds them otherwise."""
+    x = tg.Tensor([4.0, 0.0, 0.0], requires_grad=True, name="x")
+    w = tg.Tensor([0.015625, 0.0, 0.0], requires_grad=True, name="w")
+    dead = tg.Tensor([-1.0, -1.0, -1.0], requires_grad=True, name="dead")
+    mask = tg.Tensor([1.0, 0.0, 0.0], name="mask")
+    with tg.trace() as t:
+        ((x * w + dead.relu()) * mask).sum().backward()
+    return viz.gradient_flow(t)
+
+
+def backward() -> viz.Picture:
+    x = tg.Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True, name="x")
+    y = (x * x).sum()
+    return viz.draw(y, gradients={"∂y/∂x": tg.grad(y, x, create_graph=True)})
+
+
+def bars() -> viz.Picture:
+    layer = tg.nn.Linear(3, 2)
+    with tg.trace() as t:
+        layer(tg.Tensor([[1.0, 2.0, 4.0]])).sum().backward()
+    return viz.gradient_bars({"one": t, "two": t})
+
+
+@pytest.mark.parametrize("draw", [scalar, folded, flow, backward, bars], ids=lambda f: f.__name__)
+def test_pictures_are_as_they_were(draw):
+    picture = draw()
+    file = FOLDER / f"{draw.__name__}.svg"
+    if os.environ.get("GOLDEN") == "write":
+        FOLDER.mkdir(exist_ok=True)
+        picture.save(file)
+    assert picture.svg == file.read_text(encoding="utf-8")
+
+
+def test_a_summary_page_holds_graph_flow_bars_and_table(tmp_path):
+    layer = tg.nn.Sequential(dense=tg.nn.Linear(3, 2), act=tg.nn.ReLU())
+    with tg.trace() as t:
+        layer(tg.Tensor(np.ones((1, 3)), dtype=np.float32)).sum().backward()
+    page = viz.summary_page(t, tmp_path / "deep" / "run.html", title="a <run>")
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<img ") == 3
+    assert "a &lt;run&gt;" in text
+    assert all(line in text for line in t.summary().splitlines())
+
+
+@pytest.mark.slow
+def test_every_kind_of_picture_has_a_sample_that_draws(tmp_path):
+    from viz.samples import SAMPLES, main
+
+    text = main(str(tmp_path / "kinds.html")).read_text(encoding="utf-8")
+    assert text.count("<h2>") == len(SAMPLES)
+    assert text.count("<img ") >= len(SAMPLES)

@@ -1,0 +1,43 @@
+"""The shell of every page that viz writes: one file that asks for nothing, and runs no script."""
+
+from __future__ import annotations
+
+from html import escape
+
+from .dark import SHEET
+from .svg import clean
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 Helvetica, Arial, 'DejaVu Sans', sans-serif; margin: 1.5rem;
+       background: #ffffff; color: #1f2328; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
+a { color: #0067a3; }
+@media (prefers-color-scheme: dark) {
+body { background: #0d1014; color: #e5e7eb; } a { color: #7cc4f5; }
+}
+"""
+
+
+def page(title: str, body: str, style: str = "") -> str:
+    """A whole page around some HTML; its policy forbids browsers to load anything or run scripts.
+
+    Args:
+        title: in the window's title, shown literally.
+        body: HTML, with `safe` text.
+        style: CSS, added to the shell's own.
+    """
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<link rel="icon" href="data:,">\n'
+        f"<title>{safe(title)}</title>\n<style>{_STYLE}{SHEET}\n{style}</style>\n</head>\n"
+        f"<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def safe(text: str) -> str:
+    """Text on one line as HTML that shows it literally."""
+    return escape(clean(text))

@@ -1,0 +1,230 @@
+"""One sample of every kind of picture, on a page for a person to judge: `make gallery`.
+
+A new kind of picture gets a function here and a line in `SAMPLES`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+import tinygrad_cnn as tg
+from tinygrad_cnn import nn
+from tinygrad_cnn.data import fashion_mnist
+
+from .bars import gradient_bars
+from .facts import SHOWN
+from .flow import gradient_flow
+from .gallery import Section, write_page
+from .graph import draw
+from .paths import unroll
+from .picture import Picture
+from .plots import images, training
+
+# --- the programs that are drawn -----------------------------------------------------------------
+
+
+@cache
+def _run(name: str, batch: int = 8) -> tg.Trace:
+    """A forward and a backward pass of a model, by its name, on real images where they fit."""
+    tg.manual_seed(0)
+    with_relu = name == "lenet with relu"
+    return traced(tg.models.LeNet(activation="relu") if with_relu else tg.models.build(name), batch)
+
+
+def traced(model: nn.Module, batch: int) -> tg.Trace:
+    """A forward and a backward pass of a classifier of images."""
+    data = fashion_mnist("test")
+    x = tg.Tensor(data.inputs[:batch], requires_grad=True, name="images")
+    with tg.trace() as t:
+        tg.cross_entropy(model(x), data.labels[:batch]).backward()
+    return t
+
+
+def _scalar() -> tg.Scalar:
+    a, b, c = (tg.Scalar(v, name=n) for v, n in ((2.0, "a"), (-3.0, "b"), (10.0, "c")))
+    y = (a * b + c).tanh()
+    y.node.name = "y"
+    return y
+
+
+class Recurrent(nn.Module):
+    """The same block, twenty times over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = nn.Sequential(nn.Linear(8, 8), nn.Tanh())
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, x: tg.Tensor) -> tg.Tensor:
+        for _ in range(20):
+            x = self.block(x)
+        return self.head(x)
+
+
+def _deep(activation: type[nn.Module], depth: int = 8) -> tg.Trace:
+    tg.manual_seed(0)
+    layers = [nn.Sequential(dense=nn.Linear(16, 16), act=activation()) for _ in range(depth)]
+    return traced(nn.Sequential(nn.Flatten(), nn.Linear(784, 16), *layers, nn.Linear(16, 10)), 8)
+
+
+# --- one function a picture ----------------------------------------------------------------------
+
+
+def _scalars() -> Iterator[Picture]:
+    """Before a backward pass, after it, and with the graph of the backward pass."""
+    y = _scalar()
+    yield draw(y)
+    y.backward()
+    yield draw(y)
+    a = tg.Scalar(3.0, name="a")
+    square = a * a
+    yield draw(square, gradients={"∂y/∂a": tg.grad(square, a, create_graph=True)})
+
+
+def _one_element() -> Picture:
+    x = tg.Tensor(np.arange(16.0).reshape(1, 1, 4, 4), requires_grad=True, name="x")
+    w = tg.Tensor([[[[1.0, 2.0], [0.0, -1.0]]]], dtype=np.float64, requires_grad=True, name="w")
+    return draw(tg.zoom(tg.conv2d(x, w), (0, 0, 1, 1)))
+
+
+def _tensors() -> Iterator[Picture]:
+    x = tg.Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True, name="x")
+    w = tg.Tensor([[1.0, 0.5], [-1.0, 2.0]], requires_grad=True, name="w")
+    y = (tg.tanh(x @ w) * x).sum()
+    gradients = dict(zip(["∂y/∂x", "∂y/∂w"], tg.grad(y, [x, w], create_graph=True), strict=True))
+    yield draw(y, gradients=gradients)
+    yield draw(y, gradients=gradients, beside=False)
+
+
+def _any_text() -> Picture:
+    names = [
+        '<script>alert("x")</script>',
+        "two\nlines \\n \\",
+        "{a|<port>b}",
+        "卷积核 😀",
+        "&amp;",
+    ]
+    total = tg.Tensor([1.0], requires_grad=True, name="x")
+    for name in names:
+        with tg.scope(name.replace(".", "")):
+            total = total * tg.Tensor([2.0], name=name) + 1.0
+    return draw(total, direction="LR")
+
+
+def _lenet() -> Iterator[Picture]:
+    yield draw(tg.models.LeNet())
+    yield draw(_run("lenet"), show=[name for name in SHOWN if name != "source"])
+
+
+def _residual() -> Iterator[Picture]:
+    yield draw(tg.models.build("resnet8"))
+    yield draw(tg.models.build("resnet8"), depth=1)
+
+
+def _folded() -> Iterator[Picture]:
+    yield draw(tg.models.build("resnet152"))
+    yield draw(Recurrent(), input_shape=(4, 8))
+
+
+def _flow() -> Iterator[Picture]:
+    yield gradient_flow(_run("lenet"))
+    yield gradient_flow(_run("resnet8"))
+
+
+def _flow_folded() -> Picture:
+    return gradient_flow(_run("resnet56", 2))
+
+
+def _flow_marks() -> Picture:
+    x = tg.Tensor([-1.0, -2.0], requires_grad=True, name="x")
+    z = tg.Tensor([0.0, 1.0], requires_grad=True, name="z")
+    data = tg.Tensor([1.0, 1.0], name="data")
+    s = tg.Tensor([9.0, 9.0], requires_grad=True, name="s")
+    with tg.trace() as t, np.errstate(divide="ignore"):
+        (x.relu() + tg.log(z) * data + s.sigmoid()).sum().backward()
+    return gradient_flow(t)
+
+
+def _bars() -> Iterator[Picture]:
+    yield gradient_bars({"sigmoid": _run("lenet"), "ReLU": _run("lenet with relu")})
+    yield gradient_bars({"8 sigmoids": _deep(nn.Sigmoid), "8 ReLUs": _deep(nn.ReLU)})
+    yield gradient_bars({"plain-20": _run("plain20", 2), "resnet-20": _run("resnet20", 2)})
+
+
+def _bars_over_steps() -> Iterator[Picture]:
+    tg.manual_seed(0)
+    model = tg.models.LeNet(activation="relu")
+    optimizer = tg.optim.SGD(model.parameters(), lr=0.1)
+    steps = {}
+    for k in range(16):
+        model.zero_grad()
+        steps[f"step {k}"] = traced(model, 8)
+        optimizer.step()
+    yield gradient_bars({name: steps[name] for name in ("step 0", "step 5", "step 15")})
+    yield gradient_bars(steps)
+
+
+def _paths() -> Iterator[Picture]:
+    yield unroll(3)
+    yield unroll(3, kind="tree")
+    data = fashion_mnist("test")
+    x = tg.Tensor(data.inputs[:4], requires_grad=True, name="images")
+    for name in ("resnet8", "resnet20"):
+        tg.manual_seed(0)
+        loss = tg.cross_entropy(tg.models.build(name)(x), data.labels[:4])
+        yield unroll(tg.gradient_paths(loss, wrt=x))
+
+
+def _plots() -> Iterator[Picture]:
+    tg.manual_seed(0)
+    data, held_out = fashion_mnist("train").subset(256), fashion_mnist("test").subset(64)
+    model = tg.models.LeNet(activation="relu")
+    optimizer = tg.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    loader = tg.data.DataLoader(data, batch_size=32, seed=0)
+    yield training(tg.train.fit(model, loader, optimizer, 5, held_out=held_out, progress=False))
+    shown = held_out.subset(20, seed=1)
+    predicted = tg.train.predict(model, shown.inputs).argmax(axis=1)
+    yield images(shown.inputs, shown.labels, predicted, shown.classes)
+
+
+SAMPLES: list[tuple[str, Callable[[], Picture | Iterator[Picture]]]] = [
+    ("Scalars: before backward, after it, and with the graph of backward", _scalars),
+    ("One element of a convolution, as arithmetic", _one_element),
+    ("Tensors, with the graph of backward beside the forward one, and under it", _tensors),
+    ("Any text in a label", _any_text),
+    ("LeNet; and all that its boxes can show", _lenet),
+    ("A residual network; and closed at depth 1", _residual),
+    ("ResNet-152, folded; and twenty times the same block", _folded),
+    ("Gradient flow", _flow),
+    ("Gradient flow, folded", _flow_folded),
+    ("Gradient flow: what has a mark", _flow_marks),
+    ("Gradients layer by layer, side by side", _bars),
+    ("Gradients layer by layer, over steps of training", _bars_over_steps),
+    ("Paths of residual networks", _paths),
+    ("Plots", _plots),
+]
+"""Title, and what draws one picture or several."""
+
+
+def sections() -> Iterator[Section]:
+    """The samples, drawn."""
+    for title, function in SAMPLES:
+        drawn = function()
+        pictures = [drawn] if isinstance(drawn, Picture) else list(drawn)
+        sizes = ", ".join(f"{p.size[0]:.0f} × {p.size[1]:.0f}" for p in pictures)
+        yield Section(title, f"In pixels: {sizes}.", pictures)
+
+
+def main(path: str = "gallery/kinds.html") -> Path:
+    """Write the page; its path."""
+    introduction = "Every kind of picture, to be looked at: in light and in dark, wide and narrow."
+    return write_page(path, "All kinds of pictures", introduction, list(sections()))
+
+
+if __name__ == "__main__":
+    print(main(*sys.argv[1:]))
