@@ -1,6 +1,6 @@
 """Draw docs/paths.png, the picture at the top of the README.
 
-    python scripts/make_readme_picture.py
+python scripts/make_readme_picture.py
 """
 
 from pathlib import Path

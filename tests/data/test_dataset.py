@@ -91,3 +91,31 @@ def test_classes_and_name_travel_with_a_choice():
 def test_what_does_not_fit_is_refused(inputs, labels, error, message):
     with pytest.raises(error, match=rf"Dataset 'pets': .*{message}"):
         Dataset(inputs, labels, ("cat", "dog"), "pets")
+
+
+@given(
+    n=st.integers(10, 60),
+    shares=st.lists(st.floats(0.1, 0.5), min_size=1, max_size=4).filter(lambda s: sum(s) <= 1),
+    seed=st.integers(0, 2**32),
+)
+def test_parts_of_a_split_have_nothing_in_common_and_repeat(n, shares, seed):
+    parts = numbered(n).split(*shares, seed=seed)
+    labels = [label for part in parts for label in part.labels.tolist()]
+    assert len(set(labels)) == len(labels) == round(sum(shares) * n)
+    assert all(abs(len(part) - share * n) <= 1 for part, share in zip(parts, shares, strict=True))
+    again = numbered(n).split(*shares, seed=seed)
+    assert [part.labels.tolist() for part in again] == [part.labels.tolist() for part in parts]
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        ((), "must be positive"),
+        ((0.5, -0.1), "must be positive"),
+        ((0.7, 0.4), "together at most 1"),
+        ((0.8, 0.01), "leave a part of the 5 items of 'data' empty"),
+    ],
+)
+def test_impossible_splits_are_refused(shares, message):
+    with pytest.raises(OptionError, match=message):
+        numbered(5).split(*shares)

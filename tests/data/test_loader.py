@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_cnn.data import DataLoader, Dataset
+from tinygrad_cnn.data import DataLoader, Dataset, RandomCrop, RandomFlip
 from tinygrad_cnn.errors import OptionError
 
 
@@ -92,3 +92,38 @@ def test_a_batch_size_that_does_not_fit_is_refused(batch_size):
 def test_a_negative_seed_is_refused():
     with pytest.raises(OptionError, match="seed=-1 must be a whole number, 0 or more"):
         DataLoader(numbered(10), 2, seed=-1)
+
+
+def pictures(n: int) -> Dataset:
+    rng = np.random.default_rng(0)
+    return Dataset(rng.random((n, 2, 5, 6), np.float32), np.arange(n))
+
+
+@given(seed=st.integers(0, 2**32), shuffle=st.booleans())
+def test_augmentation_depends_on_seed_epoch_and_batch_alone(seed, shuffle):
+    def make():
+        augment = [RandomCrop(2), RandomFlip()]
+        return DataLoader(pictures(10), 4, shuffle, seed, augment=augment)
+
+    first, second = make(), make()
+    list(first)
+    second.epoch = 1
+    for (a, labels), (b, _) in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert a.shape == (len(labels), 2, 5, 6)
+        assert a.dtype == np.float32
+
+
+def test_augmentation_is_new_in_every_batch_and_epoch_and_leaves_the_data_alone():
+    data = pictures(1)[[0] * 8]
+    loader = DataLoader(data, 4, augment=RandomCrop(3))
+    batches = [inputs for _ in range(2) for inputs, _ in loader]
+    assert len({batch.tobytes() for batch in batches}) == 4
+    np.testing.assert_array_equal(data.inputs, pictures(1)[[0] * 8].inputs)
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_augmentation_leaves_the_order_as_it_is(epochs):
+    plain, changed = (DataLoader(pictures(9), 4, augment=a) for a in ((), [RandomFlip()]))
+    for _ in range(epochs):
+        assert epoch(plain) == epoch(changed)

@@ -1,8 +1,74 @@
 """Data to train on: data sets, mini-batches, and readers of the files they come in."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tinygrad_cnn.data.augment import RandomCrop, RandomFlip
 from tinygrad_cnn.data.dataset import Dataset
+from tinygrad_cnn.data.digits import digits
 from tinygrad_cnn.data.fashion_mnist import fashion_mnist
+from tinygrad_cnn.data.go_board import GoBoard
+from tinygrad_cnn.data.go_games import GoGame, go_games, go_positions, read_go_games
 from tinygrad_cnn.data.idx import read_idx, write_idx
 from tinygrad_cnn.data.loader import DataLoader
+from tinygrad_cnn.data.mnist import mnist
+from tinygrad_cnn.data.photographs import photographs
+from tinygrad_cnn.data.sentences import sentence_texts, sentence_vocabulary, sentences
+from tinygrad_cnn.data.vocabulary import Vocabulary, tokenise
+from tinygrad_cnn.errors import OptionError
 
-__all__ = ["DataLoader", "Dataset", "fashion_mnist", "read_idx", "write_idx"]
+DATASETS: dict[str, Callable[..., Dataset]] = {
+    "fashion_mnist": fashion_mnist,
+    "mnist": mnist,
+    "digits": digits,
+    "sentences": sentences,
+    "go_games": go_games,
+}
+
+
+def load(name: str, split: str, **options: object) -> Dataset:
+    """One split of the data set of that name; `options` are its own, such as ``full=True``.
+
+    Raises:
+        OptionError: no such data set (lists those there are), split or option.
+        DataError: a file that is missing, damaged or of another kind.
+
+    Example:
+        >>> load("fashion_mnist", "test")
+        Dataset 'Fashion-MNIST test': 400 inputs of (1, 28, 28) float32, 10 classes
+    """
+    if name not in DATASETS:
+        raise OptionError(f"unknown data {name!r}; there are {', '.join(DATASETS)}")
+    try:
+        return DATASETS[name](split, **options)
+    except TypeError as error:
+        if "argument" not in str(error):
+            raise
+        raise OptionError(f"data {name!r}: {error}") from error
+
+
+__all__ = [
+    "DATASETS",
+    "DataLoader",
+    "Dataset",
+    "GoBoard",
+    "GoGame",
+    "RandomCrop",
+    "RandomFlip",
+    "Vocabulary",
+    "digits",
+    "fashion_mnist",
+    "go_games",
+    "go_positions",
+    "load",
+    "mnist",
+    "photographs",
+    "read_go_games",
+    "read_idx",
+    "sentence_texts",
+    "sentence_vocabulary",
+    "sentences",
+    "tokenise",
+    "write_idx",
+]

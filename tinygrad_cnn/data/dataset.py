@@ -115,6 +115,35 @@ class Dataset:
             )
         return self[np.random.default_rng(seed).permutation(len(self))[:n]]
 
+    def split(self, *shares: float, seed: int = 0) -> tuple[Dataset, ...]:
+        """Parts that have nothing in common, such as a training and a validation set.
+
+        Args:
+            shares: of each part; together at most 1.
+            seed: decides who goes where; the same seed always gives the same parts.
+
+        Raises:
+            OptionError: shares that are not positive, add up to more than 1, or leave a part empty.
+
+        Example:
+            >>> train, validation = Dataset(np.arange(10.0), np.arange(10)).split(0.8, 0.2)
+            >>> len(train), len(validation)
+            (8, 2)
+        """
+        if not shares or min(shares) <= 0 or sum(shares) > 1 + 1e-9:
+            raise OptionError(f"split: shares {shares} must be positive, and together at most 1")
+        ends = [round(share * len(self)) for share in np.cumsum(shares)]
+        order = np.random.default_rng(seed).permutation(len(self))
+        parts = tuple(
+            self[order[begin:end]] for begin, end in zip([0, *ends[:-1]], ends, strict=True)
+        )
+        if not all(map(len, parts)):
+            raise OptionError(
+                f"split: shares {shares} leave a part of the {len(self)} items of {self.name!r} "
+                "empty"
+            )
+        return parts
+
     def __repr__(self) -> str:
         kinds = f", {len(self.classes)} classes" if self.classes else ""
         shape = self.inputs.shape[1:]

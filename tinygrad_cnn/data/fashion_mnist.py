@@ -7,17 +7,14 @@ Algorithms", 2017, arXiv:1708.07747. MIT License, © 2017 Zalando SE.
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Literal
 
 from tinygrad_cnn.data.dataset import Dataset
-from tinygrad_cnn.data.idx import read_idx
-from tinygrad_cnn.errors import DataError, OptionError
+from tinygrad_cnn.data.download import cache_folder, fetch
+from tinygrad_cnn.data.mnist import PREFIXES, image_dataset, read_images_and_labels
+from tinygrad_cnn.data.shipped import read_arrays
+from tinygrad_cnn.errors import OptionError
 
 CLASSES = (
     "T-shirt/top",
@@ -31,28 +28,40 @@ CLASSES = (
     "bag",
     "ankle boot",
 )
-_SIZE = (28, 28)
-_SUBSET = Path(__file__).parent / "files" / "fashion_mnist_2000.npz"
-_PREFIXES = {"train": "train", "test": "t10k"}
+SUBSET = "fashion_mnist_2000.npz"
+DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # of the package dataset-fashion-mnist
+SOURCE = "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/"
+CHECKSUMS = {  # MD5, as the data set's own page states them
+    "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+    "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
+    "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
+    "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+}
 
 
 def fashion_mnist(
-    split: Literal["train", "test"] = "train", folder: str | os.PathLike[str] | None = None
+    split: Literal["train", "test"] = "train",
+    folder: str | os.PathLike[str] | None = None,
+    full: bool = False,
 ) -> Dataset:
-    """Fashion-MNIST: the 2,000 images that come with this package, or all from `folder`.
+    """Fashion-MNIST: the 2,000 images that come with this package, or all 70,000.
 
     Args:
         split: "train" (1,600 images, 160 a class; all: 60,000) or
             "test" (400 images, 40 a class; all: 10,000).
         folder: where the four published IDX files are (`train-images-idx3-ubyte.gz` …), as they
-            come or decompressed. All training images take 188 MB in memory.
+            come or decompressed; implies `full`.
+        full: all images. Without a folder they are those of Debian's package
+            `dataset-fashion-mnist` if it is installed, or else downloaded (31 MB, once) to the
+            folder that `cache_folder()` names. The training images take 188 MB in memory.
 
     Returns:
         A `Dataset`: images (n, 1, 28, 28) float32 from 0 (background) to 1, labels (n,) int64.
 
     Raises:
         OptionError: another split.
-        DataError: a file that is missing, damaged or of another kind; the message names it.
+        DataError: a file that is missing, damaged, of another kind, or cannot be downloaded; the
+            message names it.
 
     Example:
         >>> data = fashion_mnist("test")
@@ -62,48 +71,22 @@ def fashion_mnist(
         >>> data.classes[label] in CLASSES
         True
     """
-    if split not in _PREFIXES:
+    if split not in PREFIXES:
         raise OptionError(f"fashion_mnist: split={split!r} is neither 'train' nor 'test'")
-    pixels, labels = _shipped(split) if folder is None else _published(split, Path(folder))
-    images = pixels[:, None] / np.float32(255)
-    return Dataset(images, labels.astype(np.int64), CLASSES, f"Fashion-MNIST {split}")
+    if folder is None and not full:
+        pixels, labels = read_arrays(SUBSET, f"{split}_images", f"{split}_labels")
+    else:
+        where = _all_files(split) if folder is None else Path(folder)
+        pixels, labels = read_images_and_labels(where, split, "Fashion-MNIST")
+    return image_dataset(pixels, labels, CLASSES, f"Fashion-MNIST {split}")
 
 
-def _shipped(split: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    try:
-        with np.load(_SUBSET, allow_pickle=False) as arrays:
-            return arrays[f"{split}_images"], arrays[f"{split}_labels"]
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(
-            f"{_SUBSET}: missing or damaged ({error}); install tinygrad_cnn again"
-        ) from error
-
-
-def _published(split: str, folder: Path) -> tuple[NDArray[Any], NDArray[Any]]:
-    images_path = _find(folder, f"{_PREFIXES[split]}-images-idx3-ubyte")
-    labels_path = _find(folder, f"{_PREFIXES[split]}-labels-idx1-ubyte")
-    images, labels = read_idx(images_path), read_idx(labels_path)
-    if images.shape[1:] != _SIZE or images.dtype != np.uint8:
-        raise DataError(
-            f"{images_path}: holds {images.shape} {images.dtype}, and Fashion-MNIST's images are "
-            "(n, 28, 28) uint8"
-        )
-    if labels.ndim != 1 or labels.dtype != np.uint8:
-        raise DataError(
-            f"{labels_path}: holds {labels.shape} {labels.dtype}, and Fashion-MNIST's labels are "
-            "(n,) uint8"
-        )
-    if len(images) != len(labels):
-        raise DataError(
-            f"{images_path} has {len(images)} images, but {labels_path} has {len(labels)} labels"
-        )
-    return images, labels
-
-
-def _find(folder: Path, name: str) -> Path:
-    if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder")
-    for path in (folder / f"{name}.gz", folder / name):
-        if path.exists():
-            return path
-    raise DataError(f"{folder}: has neither {name}.gz nor {name}")
+def _all_files(split: str) -> Path:
+    """The folder that has all images of the split, downloaded if need be."""
+    if DEBIAN.is_dir():
+        return DEBIAN
+    folder = cache_folder() / "fashion-mnist"
+    for name, md5 in CHECKSUMS.items():
+        if name.startswith(PREFIXES[split]):
+            fetch(SOURCE + name, folder / name, md5)
+    return folder

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_cnn.data.augment import Augment
 from tinygrad_cnn.data.dataset import Dataset
 from tinygrad_cnn.errors import OptionError
 
@@ -24,6 +25,8 @@ class DataLoader:
         shuffle: a new order every epoch; otherwise the data set's own order, always.
         seed: decides the orders.
         drop_last: leave out a last batch that would be smaller than the others.
+        augment: what to do to each batch of inputs: `RandomFlip()`, or several in order,
+            ``[RandomCrop(2), RandomFlip()]``. What it draws depends on seed, epoch and batch alone.
 
     Raises:
         OptionError: a batch size that is not 1 … the number of items, or a negative seed.
@@ -44,6 +47,7 @@ class DataLoader:
         shuffle: bool = True,
         seed: int = 0,
         drop_last: bool = False,
+        augment: Augment | Sequence[Augment] = (),
     ) -> None:
         if not (isinstance(batch_size, int | np.integer) and 1 <= batch_size <= len(dataset)):
             raise OptionError(
@@ -57,6 +61,7 @@ class DataLoader:
         self.shuffle = shuffle
         self.seed = int(seed)
         self.drop_last = drop_last
+        self.augment = (augment,) if callable(augment) else tuple(augment)
         self.epoch = 0
         """Epochs begun so far: the next one uses the order of (seed, epoch)."""
 
@@ -70,9 +75,16 @@ class DataLoader:
         order = np.arange(len(self.dataset))
         if self.shuffle:
             order = np.random.default_rng((self.seed, self.epoch)).permutation(order)
+        epoch = self.epoch
         self.epoch += 1
-        return (self._batch(order, k) for k in range(len(self)))
+        return (self._batch(order, epoch, k) for k in range(len(self)))
 
-    def _batch(self, order: NDArray[np.intp], k: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _batch(
+        self, order: NDArray[np.intp], epoch: int, k: int
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         chosen = order[k * self.batch_size : (k + 1) * self.batch_size]
-        return self.dataset.inputs[chosen], self.dataset.labels[chosen]
+        inputs = self.dataset.inputs[chosen]
+        rng = np.random.default_rng((self.seed, epoch, k))
+        for change in self.augment:
+            inputs = change(inputs, rng)
+        return inputs, self.dataset.labels[chosen]

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from ..errors import OptionError
-from ..nn import AvgPool2d, Conv2d, Flatten, Linear, MaxPool2d, Module, ReLU, Sequential, Sigmoid
+from ..nn import Conv2d, Flatten, Linear, Module, Sequential
 from ..tensor import Tensor
-
-ACTIVATIONS: dict[str, Callable[[], Module]] = {"sigmoid": Sigmoid, "relu": ReLU}
-POOLING: dict[str, Callable[[int], Module]] = {"average": AvgPool2d, "max": MaxPool2d}
+from .options import activation_layer, pooling_layer
 
 
 class LeNet(Module):
@@ -17,9 +12,13 @@ class LeNet(Module):
 
         1×28² → 6×28² → 6×14² → 16×10² → 16×5² → 120 → 84 → 10;   61,706 parameters
 
+    LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition",
+    Proceedings of the IEEE 86 (1998). The paper's sparse connections in the second convolution,
+    learned coefficients in its pooling and Gaussian output layer are left out, as they usually are.
+
     Args:
         classes: outputs.
-        activation: "sigmoid" (1998) or "relu".
+        activation: "sigmoid", "relu" or "tanh".
         pooling: "average" (1998) or "max".
 
     Raises:
@@ -37,13 +36,7 @@ class LeNet(Module):
         self, classes: int = 10, activation: str = "sigmoid", pooling: str = "average"
     ) -> None:
         super().__init__()
-        for option, value, known in (
-            ("activation", activation, ACTIVATIONS),
-            ("pooling", pooling, POOLING),
-        ):
-            if value not in known:
-                raise OptionError(f"LeNet: {option} {value!r} is not one of {', '.join(known)}")
-        act, pool = ACTIVATIONS[activation], POOLING[pooling]
+        act, pool = activation_layer("LeNet", activation), pooling_layer("LeNet", pooling)
         self.features = Sequential(
             conv1=Conv2d(1, 6, kernel_size=5, padding=2), act1=act(), pool1=pool(2),
             conv2=Conv2d(6, 16, kernel_size=5), act2=act(), pool2=pool(2),

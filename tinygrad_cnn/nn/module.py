@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -141,10 +141,18 @@ class Module:
         return self
 
     def astype(self, dtype: Any) -> Self:
-        """Cast all parameters and buffers, in place."""
+        """Cast all floating parameters and buffers, in place; counters stay integers.
+
+        Raises:
+            DtypeError: not a floating dtype.
+        """
+        wanted = np.dtype(dtype)
+        if wanted.kind != "f":
+            raise DtypeError(f"astype: a module needs a floating dtype, got {wanted}")
         for _, tensor in [*self.named_parameters(), *self.named_buffers()]:
-            tensor.node.replace_value(tensor.data.astype(dtype))
-            tensor.grad = None
+            if tensor.dtype.kind == "f":
+                tensor.node.replace_value(tensor.data.astype(wanted))
+                tensor.grad = None
         return self
 
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
@@ -184,6 +192,34 @@ class Module:
         return sum(parameter.size for parameter in self.parameters())
 
     # --- showing -------------------------------------------------------------------------------
+
+    def summary(self, input_shape: Sequence[int]) -> str:
+        """A table of what computes: module, output shape, parameters, multiply-adds.
+
+        The module runs once on zeros, in evaluation mode; so dropout does nothing, and has no row.
+
+        Args:
+            input_shape: of the input, the batch size included.
+
+        Raises:
+            ShapeError: input_shape is no shape, or does not fit the first layer.
+
+        Example:
+            >>> import tinygrad_cnn as tg
+            >>> model = tg.nn.Sequential(tg.nn.Linear(784, 10), tg.nn.ReLU())
+            >>> print(model.summary((1, 784)))
+            Sequential on an input of 1 × 784
+            ───────────────────────────────────────────────────────────
+            module  layer             output  parameters  multiply-adds
+            ───────────────────────────────────────────────────────────
+            0       Linear(784 → 10)  1 × 10       7,850          7,840
+            1       ReLU()            1 × 10           0             10
+            ───────────────────────────────────────────────────────────
+            total                                  7,850          7,850
+        """
+        from .summary import summary
+
+        return summary(self, input_shape)
 
     def describe(self) -> str:
         """The options that the module's line in `repr` shows."""
