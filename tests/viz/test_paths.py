@@ -137,7 +137,7 @@ def test_blocks_carry_their_modules_names():
     x = tg.Tensor(np.ones((1, 1, 8, 8)), dtype="float32", requires_grad=True, name="image")
     loss = tg.cross_entropy(model(x), np.array([1]))
     picture = unroll(tg.gradient_paths(loss, wrt=x))
-    assert {"stages.0.0", "stages.1.0", "image"} <= set(texts(picture))
+    assert {"layer1.0", "layer2.0", "image"} <= set(texts(picture))
     assert [block.shortcut for block in picture.data.blocks] == ["identity", "skip"]
 
 
