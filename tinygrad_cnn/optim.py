@@ -44,6 +44,8 @@ class SGD:
         weight_decay: float = 0.0,
         nesterov: bool = False,
     ) -> None:
+        if isinstance(params, Tensor):
+            raise DtypeError("SGD: params must be several Tensors, got one; give [tensor]")
         self.params = list(params)
         if not self.params:
             raise OptionError("SGD: there are no parameters to optimise")
@@ -52,7 +54,7 @@ class SGD:
                 raise DtypeError(f"SGD: parameters must be Tensors with requires_grad, got {p!r}")
         for name, value in (("lr", lr), ("momentum", momentum), ("weight_decay", weight_decay)):
             if not value >= 0:
-                raise OptionError(f"SGD: {name} must not be negative, got {value}")
+                raise OptionError(f"SGD: {name} must be ≥ 0, got {value}")
         if nesterov and not momentum:
             raise OptionError("SGD: nesterov needs momentum > 0")
         self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay

@@ -157,6 +157,7 @@ def prepare(f: Callable[..., Any], inputs: Any, vjp: Callable[..., Any] | None) 
     arguments = [np.asarray(x) if isinstance(x, float) else x for x in given]
     subject = PlainSubject(f, arguments, vjp) if vjp is not None else _engine_subject(f, arguments)
     if not subject.arrays:
+        subject.close()
         raise OptionError(
             "gradcheck: nothing to differentiate: no input is floating, and f has no parameters"
         )
