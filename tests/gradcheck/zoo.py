@@ -316,7 +316,9 @@ MISTAKES = [
     Mistake("term", _term, ("term missing",)),
     Mistake(
         "noise",
-        _after(lambda layer, a, k: lambda d: d * (1 + 0.3 * np.cos(np.arange(d.size).reshape(d.shape)))),
+        _after(
+            lambda layer, a, k: lambda d: d * (1 + 0.3 * np.cos(np.arange(d.size).reshape(d.shape)))
+        ),
         ("none",),
     ),
 ]  # fmt: skip
