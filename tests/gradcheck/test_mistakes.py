@@ -83,3 +83,13 @@ def test_the_worst_entry_and_where() -> None:
     assert report.wrong["x"].sum() == 1
     assert "index 1 of axis 0" in str(report)
     assert report.analytic["x"].shape == report.numeric["x"].shape == (3, 4, 3, 4)
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_forgotten_factor_of_a_product(kept: int) -> None:
+    """The gradient of x·sigmoid(x) with one of the product rule's two terms."""
+    swish = tg.op("swish", lambda x: x / (1 + np.exp(-x)))
+    swish.vjp(lambda g, y, x: g * (tg.sigmoid(x), y * (1 - tg.sigmoid(x)))[kept])
+    report = tg.gradcheck(swish, np.array([[0.3, -0.8], [1.1, 2.0]]))
+    assert report.pattern == "term missing"
+    assert "only one factor is differentiated" in report.diagnosis

@@ -12,6 +12,7 @@ from ..errors import OptionError
 from ..nn.module import Module
 from . import diagnose
 from .analytic import gradients, jacobians
+from .directions import check_directions
 from .jacobian import Numeric, Tolerance, numerical_jacobian
 from .report import Entry, Kink, Report
 from .subject import Array, EngineSubject, Pull, Subject, prepare
@@ -44,7 +45,9 @@ def gradcheck(
         vjp: for plain-array functions: ``vjp(cotangent, *arrays)`` returns the gradient for each
             array (a tuple; None for one without).
         order: 2 checks the gradient of the gradient, too.
-        mode: "full" compares whole Jacobians.
+        mode: "full" compares whole Jacobians. "random" compares slopes along random directions,
+            one in each input and parameter, for large functions: a whole network in seconds. A
+            report then has no Jacobians; `analytic` holds the gradients of ⟨cotangent, f⟩.
         seed: of the random cotangents.
         rtol, atol: a difference of ``rtol · |numeric| + atol`` is allowed beyond the error bar;
             by default 1e-6 and 1e-12 of the input's largest derivative.
@@ -66,25 +69,25 @@ def gradcheck(
     """
     if order not in (1, 2):
         raise OptionError(f"gradcheck: order must be 1 or 2, got {order!r}")
-    if mode != "full":
-        raise OptionError(f"gradcheck: mode must be 'full', got {mode!r}")
+    if mode not in ("full", "random"):
+        raise OptionError(f"gradcheck: mode must be 'full' or 'random', got {mode!r}")
     if order == 2 and vjp is not None:
         raise OptionError("gradcheck: order=2 needs a function of Tensors; leave vjp out")
     with np.errstate(all="ignore"), prepare(f, inputs, vjp) as subject:
         tolerance = Tolerance(1e-6 if rtol is None else rtol, atol)
-        check = _Check(subject, np.random.default_rng(seed), tolerance)
+        check = _Check(subject, np.random.default_rng(seed), tolerance, mode)
         report = check.run()
         if order == 2 and report.verdict in ("ok", "kink"):
             assert isinstance(subject, EngineSubject)
             v = np.random.default_rng(seed).standard_normal(check.shape)
-            first, check = report, _Check(subject.gradient(v), check.random, tolerance)
+            first, check = report, _Check(subject.gradient(v), check.random, tolerance, mode)
             report = check.run()
             report.evaluations += first.evaluations
             if report.verdict != "ok":
                 report.diagnosis = f"second order: {report.diagnosis}"
         report.notes = [*subject.notes, *report.notes]
     report.function, report.order, report.mode, report.seed = _name(f), order, mode, seed
-    report.call = _call(f, vjp, order, seed)
+    report.call = _call(f, vjp, order, mode, seed)
     return report
 
 
@@ -92,6 +95,9 @@ RANDOM = (
     "two runs with the same inputs gave different values: fix the seed inside the function, or "
     "check it in evaluation mode"
 )
+
+
+FLOAT32 = 1e-3  # relative to an input's largest element: so far may a float32 gradient be off
 
 
 class _Stop(Exception):
@@ -105,8 +111,10 @@ class _Stop(Exception):
 class _Check:
     """One subject's check, step by step."""
 
-    def __init__(self, subject: Subject, random: np.random.Generator, tolerance: Tolerance) -> None:
-        self.subject, self.random, self.tolerance = subject, random, tolerance
+    def __init__(
+        self, subject: Subject, random: np.random.Generator, tolerance: Tolerance, mode: str
+    ) -> None:
+        self.subject, self.random, self.tolerance, self.mode = subject, random, tolerance, mode
         self.pristine = [array.copy() for array in subject.arrays]
         self.evaluations = 0
         self.shape: tuple[int, ...] = ()
@@ -123,11 +131,13 @@ class _Check:
 
     def _run(self) -> Report:
         here, pull = self._values()
+        if self.mode == "random":
+            return self._run_directions(here, pull)
         if here.size * sum(a.size for a in self.subject.arrays) > MOST_ENTRIES:
             inputs = sum(a.size for a in self.subject.arrays)
             raise OptionError(
                 f"gradcheck: a Jacobian of {here.size} × {inputs} is too large to compare whole: "
-                "give smaller inputs, or reduce the output, e.g. to a weighted sum"
+                "use mode='random', or give smaller inputs"
             )
         try:
             claimed = jacobians(self.subject, pull, here.size)
@@ -136,6 +146,27 @@ class _Check:
         self._unmodified("the backward pass")
         numeric = self._numeric(here, claimed.jacobians)
         return self._judge(here, claimed.jacobians, claimed.missing, numeric, pull)
+
+    def _run_directions(self, here: Array, pull: Pull) -> Report:
+        cotangent = self.random.standard_normal(here.size)
+        try:
+            claimed = gradients(self.subject, pull, cotangent.copy())
+        except Exception as error:
+            raise _Stop("error", f"the backward pass failed: {_message(error)}") from error
+        self._unmodified("the backward pass")
+        for name, gradient in zip(self.subject.names, claimed, strict=True):
+            if gradient is not None and not np.isfinite(gradient).all():
+                raise _Stop("error", f"the gradient for '{name}' is not finite")
+        return check_directions(
+            self.subject.names,
+            self.subject.arrays,
+            self.evaluate,
+            here.reshape(-1),
+            claimed,
+            cotangent,
+            self.tolerance,
+            self.random,
+        )
 
     def _numeric(self, here: Array, claimed: list[Array]) -> list[Numeric]:
         return [
@@ -223,6 +254,7 @@ class _Check:
             self._contract(report, pull, analytic, numeric)
             if report.verdict == "ok":
                 self._unjudged(report, here, numeric, analytic)
+                self._compare_float32(report, here.size, pull)
         return report
 
     def _entry(self, k: int, flat: int, here: Array, analytic: Array, numeric: Numeric) -> Entry:
@@ -375,6 +407,27 @@ class _Check:
                     f"a zero cotangent gives a gradient for '{name}' that is not zero"
                 )
 
+    def _compare_float32(self, report: Report, size: int, pull: Pull) -> None:
+        """Note where float32, in which networks train, gives another gradient than float64."""
+        if not isinstance(self.subject, EngineSubject):
+            return
+        v = self.random.standard_normal(size)
+        rounded = self.subject.gradient_in_float32(v)
+        if rounded is None:
+            return
+        for name, exact, single in zip(self.subject.names, pull(v), rounded, strict=True):
+            if exact is None or single is None or not np.isfinite(exact).all():
+                continue
+            largest = float(np.max(np.abs(exact), initial=0.0))
+            off = float(np.max(np.abs(single - exact), initial=0.0))
+            if not np.isfinite(single).all():
+                report.notes.append(f"in float32 the gradient for '{name}' is not finite")
+            elif off > FLOAT32 * largest and largest > 1e-30:
+                report.notes.append(
+                    f"in float32 the gradient for '{name}' is off by {off / largest:.1g} of its "
+                    "largest element: the function is sensitive to rounding"
+                )
+
 
 def _index(flat: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(int(i) for i in np.unravel_index(int(flat), shape)) if shape else ()
@@ -390,7 +443,7 @@ def _name(f: Any) -> str:
     return getattr(f, "__name__", None) or getattr(f, "name", None) or type(f).__name__
 
 
-def _call(f: Any, vjp: Any, order: int, seed: int) -> str:
+def _call(f: Any, vjp: Any, order: int, mode: str, seed: int) -> str:
     """The line of code that runs this check."""
     shown, comment = _name(f), ""
     if shown == "<lambda>":
@@ -403,4 +456,5 @@ def _call(f: Any, vjp: Any, order: int, seed: int) -> str:
         shown, comment = "module", f"  # module is your {shown}, with the same parameters"
     extra = f", vjp={_name(vjp)}" if vjp is not None else ""
     extra += f", order={order}" if order != 1 else ""
+    extra += f", mode={mode!r}" if mode != "full" else ""
     return f"print(tg.gradcheck({shown}, inputs{extra}, seed={seed})){comment}"

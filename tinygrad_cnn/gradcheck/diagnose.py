@@ -186,8 +186,10 @@ def statistic_constant(case: Case, k: int) -> str | None:
         for names, basis in _bases(gradients):
             if size <= len(basis) + 1:  # two or three elements fit too much by chance
                 continue
-            hits = np.count_nonzero(case.wrong[k].any(axis=0))
-            if names == ["maximum"] and hits * math.log(size) < math.log(10**4):
+            seen = case.wrong[k].sum(axis=0)  # how many outputs see each element wrongly
+            hits = np.count_nonzero(seen)
+            chance = hits * math.log(size) < math.log(10**4) or seen[seen > 0].mean() < 2
+            if names == ["maximum"] and chance:
                 continue  # that each is the largest of its group may be chance
             if _residual(error, basis, axes) <= 1e-4 * total + 4 * _noise(case, k):
                 listed = " and the ".join(names)
@@ -214,11 +216,12 @@ def flipped(case: Case, k: int) -> str | None:
     sizes = [case.output.shape[a] + shape[a] for a in spatial]
     if math.prod(sizes) > 2000:
         return None
+    off = np.abs(case.analytic[k] - case.numeric[k])
     for centres in itertools.product(*map(range, sizes)):
         made = _reflected(jacobian, outputs, spatial, centres).reshape(case.analytic[k].shape)
         unknown = np.isnan(made)
-        wrong = case.wrong[k]
-        if (wrong & ~unknown).sum() < max(4, 0.1 * wrong.sum()):
+        seen = case.wrong[k] & ~unknown
+        if seen.sum() < max(4, 0.3 * case.wrong[k].sum()) or off[seen].sum() < 0.2 * off.sum():
             continue
         if case.same(k, np.where(unknown, case.analytic[k], made)):
             return "the kernel is not flipped in the gradient for @ (turned around in space)"
@@ -286,26 +289,27 @@ def input_for_output(case: Case, k: int) -> str | None:
 
 
 def term_missing(case: Case, k: int) -> str | None:
-    """A part of the gradient is right, and the rest is 0; or the identity of a skip is missing."""
+    """A part of the gradient is right, and the rest is 0; or a known part is missing."""
     a, n, wrong = case.analytic[k], case.numeric[k], case.wrong[k]
-    error = n - a
+    missing = "a term is missing in the gradient for @: "
     if a.shape[0] == a.shape[1] and a.shape[0] > 1:
-        diagonal = np.diagonal(error)
-        if case.same(k, n - np.eye(len(a))):
-            return "a term is missing in the gradient for @: the identity, as of a skip connection"
-        size = np.max(np.abs(n))
-        if np.allclose(diagonal, diagonal[0], rtol=1e-4) and case.same(
-            k, n - diagonal[0] * np.eye(len(a))
-        ):
-            return f"a term is missing in the gradient for @: {diagonal[0]:.4g} times the cotangent"
-        off = ~np.eye(len(a), dtype=bool)
-        if not wrong[~off].any() and np.all(np.abs(a[off]) <= 1e-9 * size):
-            return "a term is missing in the gradient for @: all entries off the diagonal are 0"
+        one = np.eye(len(a))
+        if case.same(k, n - one):
+            return missing + "the identity, as of a skip connection"
+        share = float(np.diagonal(n - a)[0])
+        if case.same(k, n - share * one):
+            return f"{missing}{share:.4g} times the cotangent"
+        if _shape_kept(case, k) and case.inputs[k].all():
+            rest = one * np.reshape(case.output / case.inputs[k], -1)  # f = x · h(x): this is h
+            if case.same(k, rest) or case.same(k, n - rest):
+                return missing + "of a product with @, only one factor is differentiated"
+        if not wrong[one > 0].any() and not a[one == 0].any():
+            return missing + "all entries off the diagonal are 0"
     if np.all(a[wrong] == 0) and not wrong.all():
-        return f"a term is missing in the gradient for @: {wrong.mean():.0%} of the entries are 0"
-    rank, full = _rank(error), _rank(n)
+        return f"{missing}{wrong.mean():.0%} of the entries are 0"
+    rank, full = _rank(n - a), _rank(n)
     if 0 < rank < full and rank <= max(1, full // 3):
-        return f"a term is missing in the gradient for @: what is missing has rank {rank} of {full}"
+        return f"{missing}what is missing has rank {rank} of {full}"
     return None
 
 

@@ -1,7 +1,8 @@
 """The numerical Jacobian with error bars: cheap where it confirms the claimed one, else careful.
 
-Every column (one input coordinate) gets two evaluations. A column that disagrees with the claimed
-Jacobian, looks kinked, or is too uncertain gets two more, or the whole ladder of steps.
+Every column (one input coordinate) gets two evaluations, or shares them with others that move
+other outputs. A column that disagrees with the claimed Jacobian, looks kinked, or is too uncertain
+gets two more, or the whole ladder of steps.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .groups import together
 from .numeric import KINK, Curve, Derivative, careful, quick, scales
 
 Array = np.ndarray[Any, Any]
@@ -75,11 +77,15 @@ def numerical_jacobian(
         here: the value at x.
         claimed: the analytic Jacobian, which says where to look closely.
         tolerance: what is not looked at.
-        random: picks the coordinates to try when none moves.
+        random: draws the steps of groups, and the coordinates to try when none moves.
     """
     scale = scales(x)
     curves = [_along(evaluate, x, j) for j in range(x.size)]
-    first = [quick(curve, x[j], scale[j], here) for j, curve in enumerate(curves)]
+    shared = together(evaluate, x, here, claimed, scale, random)
+    first = [
+        shared[j] if j in shared else quick(curve, x[j], scale[j], here)
+        for j, curve in enumerate(curves)
+    ]
 
     def stack(field: str) -> Array:
         columns = [getattr(column, field) for column in first]

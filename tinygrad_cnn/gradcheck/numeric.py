@@ -59,7 +59,12 @@ def quick(phi: Curve, at: float, scale: float, here: Array) -> Quick:
         scale: how far `at` must move, roughly, for phi to change by its own size.
         here: phi(at).
     """
-    return _central(phi, at, _power_of_two(EPS ** (1 / 3) * scale), here)
+    return _central(phi, at, standard_step(scale), here)
+
+
+def standard_step(scale: float) -> float:
+    """The step at which a central difference is most accurate, for a function of that scale."""
+    return _power_of_two(EPS ** (1 / 3) * scale)
 
 
 def _central(phi: Curve, at: float, step: float, here: Array) -> Quick:

@@ -11,6 +11,7 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 VERDICTS = ("ok", "wrong", "kink", "precision", "nondeterministic", "error")
+FEW_NAMES = 6  # so many inputs are listed
 FEW = 64  # so many numbers are written out in a snippet
 
 
@@ -107,7 +108,9 @@ class Report:
         return "\n".join(lines)
 
     def _effort(self) -> str:
-        checked = ", ".join(f"{n} {self.inputs[n].shape}" for n in self.names if n in self.inputs)
+        listed = [f"{n} {self.inputs[n].shape}" for n in self.names]
+        more = f" and {len(listed) - FEW_NAMES} more" if len(listed) > FEW_NAMES else ""
+        checked = ", ".join(listed[:FEW_NAMES]) + more
         order = "" if self.order == 1 else f", order {self.order}"
         return f"checked: {checked or 'nothing'}{order}; {self.evaluations} evaluations"
 

@@ -111,6 +111,7 @@ class EngineSubject(Subject):
     ) -> None:
         super().__init__(names, [tensor.node.value for tensor in tensors])
         self.tensors, self.compute = tensors, compute
+        self.constants: list[Tensor] = []  # given, but not differentiated
 
     def value(self) -> Array:
         return np.array(self.compute().node.value, copy=True)
@@ -127,9 +128,23 @@ class EngineSubject(Subject):
 
         return np.array(y.node.value, copy=True), pull
 
+    def gradient_in_float32(self, cotangent: Array) -> list[Any] | None:
+        """The gradient as a float32 run computes it; None if f cannot run in float32."""
+        nodes = [tensor.node for tensor in [*self.tensors, *self.constants]]
+        held = [_hold(node) for node in nodes] + [_hold_default_dtype(np.float32)]
+        try:
+            for node in nodes:
+                node.value = node.value.astype(np.float32)
+            return self.record()[1](cotangent)
+        except DtypeError:  # a float64 array inside
+            return None
+        finally:
+            for restore in held:
+                restore()
+
     def gradient(self, cotangent: Array) -> EngineSubject:
         """The subject whose value is this one's gradient: a function of the cotangent, too."""
-        v = Tensor(cotangent, requires_grad=True)
+        v = _movable(cotangent, True, "cotangent")
 
         def compute() -> Tensor:
             y = self.compute()
@@ -167,25 +182,22 @@ def prepare(f: Callable[..., Any], inputs: Any, vjp: Callable[..., Any] | None) 
 def _engine_subject(f: Callable[..., Any], inputs: list[Any]) -> EngineSubject:
     asked = any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
     labels = argument_names(f, len(inputs))
-    names, tensors, arguments, dtypes = [], [], [], []
+    names, tensors, constants, arguments, dtypes = [], [], [], [], []
     for label, x in zip(labels, inputs, strict=True):
         value = np.asarray(x.node.value) if isinstance(x, Tensor) else x
         if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
             arguments.append(x)  # labels, masks, options: passed on as they are
             continue
         wanted = x.requires_grad if asked and isinstance(x, Tensor) else not asked
-        tensor = Tensor(
-            np.array(value, np.float64, order="C"), requires_grad=wanted, name=label, copy=False
-        )
+        tensor = _movable(value, wanted, label)
         arguments.append(tensor)
-        if wanted:
+        if not wanted:
+            constants.append(tensor)
+        else:
             names.append(label)
             tensors.append(tensor)
             dtypes.append(value.dtype)
-    restores: list[Callable[[], None]] = []
-    before = defaults.default_dtype()
-    defaults.set_default_dtype(np.float64)
-    restores.append(lambda: defaults.set_default_dtype(before))
+    restores = [_hold_default_dtype(np.float64)]
     state: list[tuple[Node, Array]] = []
     if isinstance(f, Module):
         for name, parameter in f.named_parameters():
@@ -196,22 +208,27 @@ def _engine_subject(f: Callable[..., Any], inputs: list[Any]) -> EngineSubject:
             tensors.append(parameter)
         for buffer in f.buffers():
             restores.append(_hold(buffer.node))
-            value = buffer.node.value
-            state.append(
-                (buffer.node, value.astype(np.float64) if value.dtype.kind == "f" else value)
-            )
+            state.append((buffer.node, buffer.node.value))
 
     def compute() -> Tensor:
         for node, value in state:  # running statistics, which a run in training mode changes
-            node.value = value.copy()
+            floating = value.dtype.kind == "f" and tensors
+            node.value = value.astype(tensors[0].dtype if floating else value.dtype)
         return _one_tensor(f(*arguments))
 
     subject = EngineSubject(names, tensors, compute)
-    subject.restores = restores
+    subject.restores, subject.constants = restores, constants
     _note_casts(subject, dtypes)
     if _refused_dtype(compute):
         _cast_captured(subject, lambda: _one_tensor(f(*map(_in_float32, inputs))))
     return subject
+
+
+def _movable(value: Any, requires_grad: bool, name: str) -> Tensor:
+    """A float64 Tensor whose array the check moves in place."""
+    tensor = Tensor(value, np.float64, requires_grad, name)
+    tensor.node.value = np.array(value, np.float64, order="C")
+    return tensor
 
 
 def _refused_dtype(compute: Callable[[], Tensor]) -> bool:
@@ -263,6 +280,13 @@ def _hold(node: Node) -> Callable[[], None]:
         node.value, node.modified = value, modified
 
     return restore
+
+
+def _hold_default_dtype(dtype: Any) -> Callable[[], None]:
+    """Set the default dtype; how to put it back."""
+    before = defaults.default_dtype()
+    defaults.set_default_dtype(dtype)
+    return lambda: defaults.set_default_dtype(before)
 
 
 def _one_tensor(y: Any) -> Tensor:

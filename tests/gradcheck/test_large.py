@@ -1,0 +1,96 @@
+"""mode="random": large functions, by directions; and the test helper."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_cnn as tg
+from tests.gradcheck.zoo import LAYERS, Layer
+from tinygrad_cnn.errors import OptionError
+from tinygrad_cnn.gradcheck.testing import gradient_test
+
+random = np.random.default_rng(5)
+
+
+def network(activation: Any) -> Any:
+    return tg.nn.Sequential(
+        stem=tg.nn.Conv2d(3, 8, 3, padding=1),
+        norm=tg.nn.BatchNorm2d(8),
+        act=activation,
+        block=tg.nn.Residual(
+            tg.nn.Sequential(conv=tg.nn.Conv2d(8, 8, 3, padding=1), norm=tg.nn.BatchNorm2d(8))
+        ),
+        flat=tg.nn.Flatten(),
+        head=tg.nn.Linear(8 * 64, 10),
+    )
+
+
+class Forgetful(tg.nn.Module):
+    """A layer whose weight gets half of its gradient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = tg.nn.Parameter(1 + random.random((1, 8, 1, 1)))
+        self.op = tg.op("forgetful", lambda x, w: x * w)
+        self.op.vjp(lambda g, y, x, w: g * w, lambda g, y, x, w: 0.5 * g * x)
+
+    def forward(self, x: Any) -> Any:
+        return self.op(x, self.scale)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_network(training: bool) -> None:
+    model = network(tg.nn.ReLU()).train(training)
+    report = tg.gradcheck(model, random.standard_normal((2, 3, 8, 8)), mode="random")
+    assert report, report
+    assert report.evaluations < 60
+
+
+def test_the_wrong_parameter_of_a_network_is_named() -> None:
+    report = tg.gradcheck(network(Forgetful()), random.standard_normal((2, 3, 8, 8)), mode="random")
+    assert (report.verdict, report.pattern) == ("wrong", "constant factor"), report
+    assert report.worst is not None
+    assert report.worst.input == "act.scale"
+    assert report.worst.analytic == pytest.approx(report.worst.numeric / 2, rel=1e-4)
+    assert "mode='random'" in report.snippet()
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+def test_directions_agree_with_the_whole_jacobian(layer: Layer) -> None:
+    arrays = layer.draw(np.random.default_rng(2))
+    assert tg.gradcheck(layer.f, arrays, mode="random")
+    k = len(arrays) - 1
+
+    def wrong(g: Any, *inputs: Any) -> Any:
+        found = layer.vjp(g, *inputs)
+        return [*found[:k], -found[k]]
+
+    report = tg.gradcheck(layer.f, arrays, vjp=wrong, mode="random")
+    assert report.pattern == "sign", report
+
+
+def test_what_float32_loses_is_noted() -> None:
+    steep = tg.gradcheck(lambda x: tg.sin(x * 1e6), np.array([1 / 3, 0.7]))
+    assert steep
+    assert any("float32" in note for note in steep.notes)
+    assert not tg.gradcheck(tg.sin, np.array([0.3, 0.7])).notes
+
+
+test_convolution_over_shapes = gradient_test(
+    lambda n, c, o, h, w: (tg.nn.Conv2d(c, o, 3, padding=1), (n, c, h, w)), n=(1, 2)
+)
+test_batch_norm_over_shapes = gradient_test(
+    lambda n, c, h: (tg.nn.BatchNorm2d(c), (n, c, h, 2)), n=(2, 3)
+)
+test_softmax_over_shapes = gradient_test(lambda n, c: (tg.softmax, (n, c)), order=2)
+
+
+def test_the_helper_fails_for_a_wrong_layer() -> None:
+    wrong = tg.op("wrong", lambda x: x * 3, lambda g, y, x: g)
+    with pytest.raises(AssertionError, match="constant factor of 1/3"):
+        gradient_test(lambda n: (wrong, (n,)))()
+    with pytest.raises(OptionError, match="not k"):
+        gradient_test(lambda n: (wrong, (n,)), k=(1, 2))

@@ -1,0 +1,220 @@
+"""`mode="random"`: the gradient of a large function, held against random directions.
+
+With a random cotangent v, s = ⟨v, f⟩ is one number, and one backward pass claims its whole
+gradient g. For every input (every parameter of a network) the derivative of s along a random
+direction d must be ⟨g, d⟩: two evaluations an input, whatever its size. Only where that fails are
+single coordinates looked at, to say which are wrong and how.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import diagnose
+from .jacobian import TOO_WIDE, Numeric, Tolerance, numerical_jacobian
+from .numeric import Array, careful, quick, scales
+from .report import Entry, Report
+
+SHOWN = 16  # coordinates of a wrong input that are measured one by one
+EXPLAINED = 2  # inputs, the worst, that this is done for
+NEAR = 0.01  # scale of the first step; all elements of an input move at once
+LISTED = 8  # wrong inputs that are named
+CROSSED = 1e-4  # relative: what kinks crossed on the way may move a derivative by
+
+
+@dataclass
+class Direction:
+    """The derivative of ⟨v, f⟩ along a random direction in one input."""
+
+    claimed: float
+    value: float
+    bar: float
+
+
+def check_directions(
+    names: Sequence[str],
+    arrays: Sequence[Array],
+    evaluate: Callable[[], Array],
+    here: Array,
+    claimed: Sequence[Array | None],
+    cotangent: Array,
+    tolerance: Tolerance,
+    random: np.random.Generator,
+) -> Report:
+    """A report on the claimed gradients of ⟨cotangent, f⟩.
+
+    Args:
+        names, arrays: of the inputs; the arrays are perturbed in place and put back.
+        evaluate: the function's value, flat, at the arrays as they are now.
+        here: that value at the point.
+        claimed: the gradients of ⟨cotangent, f⟩; None counts as 0.
+        cotangent: flat.
+        tolerance: what is allowed beyond the error bar.
+        random: draws directions and coordinates.
+    """
+
+    def number() -> Array:
+        return np.array([evaluate() @ cotangent])
+
+    start = np.array([here @ cotangent])
+    gradients = [
+        np.zeros(a.shape) if g is None else g for a, g in zip(arrays, claimed, strict=True)
+    ]
+    found = [
+        _along(number, array, start, g, random) for array, g in zip(arrays, gradients, strict=True)
+    ]
+    report = Report("ok", "the gradient is right, along random directions")
+    report.analytic = dict(zip(names, gradients, strict=True))
+    largest = max((abs(d.value) for d in found), default=0.0)
+    wrong, wide = [], []
+    for k, d in enumerate(found):
+        rounding = tolerance.relative + CROSSED
+        allowed = d.bar + rounding * abs(d.value) + 1e-9 * largest
+        if abs(d.claimed - d.value) > allowed:
+            wrong.append((abs(d.claimed - d.value) / allowed, k))
+        elif d.bar > TOO_WIDE * largest:
+            wide.append(k)
+    if wrong:
+        wrong.sort(reverse=True)
+        ranked = [k for _, k in wrong]
+        _explain(report, names, arrays, number, start, gradients, ranked, tolerance, random)
+    elif wide:
+        worst = max(wide, key=lambda k: found[k].bar)
+        report.verdict = "precision"
+        report.diagnosis = (
+            f"along a random direction in '{names[worst]}' the numerical derivative is "
+            f"{found[worst].value:.3g} ± {found[worst].bar:.1g}, too uncertain to judge by; "
+            "smaller inputs and mode='full' would help"
+        )
+    return report
+
+
+def _along(
+    number: Callable[[], Array],
+    array: Array,
+    start: Array,
+    gradient: Array,
+    random: np.random.Generator,
+) -> Direction:
+    home = array.copy()
+    step = scales(home.reshape(-1)).reshape(home.shape) * random.standard_normal(home.shape)
+
+    def curve(t: float) -> Array:
+        array[...] = home + t * step
+        try:
+            return number()
+        finally:
+            array[...] = home
+
+    claimed = float(np.vdot(gradient, step))
+    first = quick(curve, 0.0, NEAR, start)  # near: the fewer kinks are crossed
+    off = abs(claimed - first.slope[0]) > first.bar[0] + CROSSED * abs(first.slope[0])
+    if not off and abs(first.asymmetry[0]) <= 1e-2 * abs(first.slope[0]) + 4 * first.bar[0]:
+        return Direction(claimed, float(first.slope[0]), float(first.bar[0]))
+    second = quick(curve, 0.0, 4 * NEAR, start)
+    spread = float(abs(first.slope[0] - second.slope[0]))
+    if spread <= CROSSED * abs(first.slope[0]):
+        return Direction(claimed, float(first.slope[0]), spread + float(first.bar[0]))
+    better = careful(curve, 0.0, 1.0, start, first)
+    value, bar = float(better.value[0]), float(better.bar[0])
+    if better.kink[0]:  # along a direction, many kinks may be met: the sides bound the derivative
+        left, right = float(better.left[0]), float(better.right[0])
+        value, bar = (left + right) / 2, abs(right - left) / 2 + bar
+    return Direction(claimed, value, bar if math.isfinite(value) else math.inf)
+
+
+def _explain(
+    report: Report,
+    names: Sequence[str],
+    arrays: Sequence[Array],
+    number: Callable[[], Array],
+    start: Array,
+    gradients: Sequence[Array],
+    ranked: list[int],
+    tolerance: Tolerance,
+    random: np.random.Generator,
+) -> None:
+    """Measure some coordinates of the worst inputs, and find the pattern that they show."""
+    report.verdict = "wrong"
+    looked = ranked[:EXPLAINED]
+    chosen = {k: _coordinates(gradients[k], random) for k in looked}
+    measured: dict[int, Numeric] = {}
+    for k in looked:
+        claimed = gradients[k].reshape(1, -1)[:, chosen[k]]
+        measured[k] = _measure(
+            arrays[k].reshape(-1), chosen[k], number, start, claimed, tolerance, random
+        )
+    case = diagnose.Case(
+        names=[names[k] for k in looked],
+        inputs=[arrays[k].reshape(-1)[chosen[k]] for k in looked],
+        output=start[0],
+        analytic=[gradients[k].reshape(1, -1)[:, chosen[k]] for k in looked],
+        numeric=[np.where(m.kink, 0.0, m.value) for m in measured.values()],
+        bar=[np.where(m.kink, 0.0, m.bar) for m in measured.values()],
+        wrong=[
+            tolerance.wrong(gradients[k].reshape(1, -1)[:, chosen[k]], measured[k]) for k in looked
+        ],
+        elsewhere=lambda _: None,
+    )
+    for i, k in enumerate(looked):
+        for j in np.flatnonzero(case.wrong[i][0]):
+            index = np.unravel_index(int(chosen[k][j]), arrays[k].shape)
+            report.entries.append(
+                Entry(
+                    names[k],
+                    tuple(int(at) for at in index),
+                    (),
+                    float(case.analytic[i][0, j]),
+                    float(case.numeric[i][0, j]),
+                    float(case.bar[i][0, j]),
+                )
+            )
+    report.entries.sort(key=lambda e: -abs(e.analytic - e.numeric))
+    del report.entries[6:]
+    report.worst = report.entries[0] if report.entries else None
+    report.pattern, report.diagnosis = diagnose.diagnose(case)
+    if not report.entries:
+        listed = ", ".join(f"'{names[k]}'" for k in looked)
+        report.pattern = "none"
+        report.diagnosis = (
+            f"the gradient for {listed} is wrong along a random direction, though not in the "
+            f"{SHOWN} coordinates that were measured: few entries are wrong"
+        )
+    listed = ", ".join(names[k] for k in ranked[:LISTED])
+    more = f" and {len(ranked) - LISTED} more" if len(ranked) > LISTED else ""
+    report.where = [f"wrong, the worst first: {listed}{more}"]
+
+
+def _coordinates(gradient: Array, random: np.random.Generator) -> Array:
+    """Some coordinates with the largest claimed gradient, and some drawn at random."""
+    flat = np.abs(gradient.reshape(-1))
+    largest = np.argsort(-flat)[: SHOWN // 2]
+    others = random.permutation(flat.size)[: SHOWN // 2]
+    return np.unique(np.concatenate([largest, others]))
+
+
+def _measure(
+    flat: Array,
+    chosen: Array,
+    number: Callable[[], Array],
+    start: Array,
+    claimed: Array,
+    tolerance: Tolerance,
+    random: np.random.Generator,
+) -> Numeric:
+    """The derivatives for some coordinates of an input."""
+    home = flat[chosen]
+    moved = home.copy()
+
+    def evaluate() -> Array:
+        flat[chosen] = moved
+        return number()
+
+    try:
+        return numerical_jacobian(evaluate, moved, start, claimed, tolerance, random)
+    finally:
+        flat[chosen] = home
