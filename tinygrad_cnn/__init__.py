@@ -10,11 +10,15 @@ The pictures are in the package `viz`.
 """
 
 from . import data, errors, models, nn, optim, train
+from .anomaly import detect_anomaly
 from .backward import backward, grad
 from .context import no_grad, scope
 from .defaults import manual_seed, set_default_dtype
+from .description import Description, Statistics
+from .functions import hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .gradcheck import gradcheck
 from .graph import Edge, Graph, Node
+from .hooks import Hook
 from .op import Op, constant, op
 from .ops import OPS
 from .ops.activation import elu, erf, gelu, leaky_relu, silu, softplus
@@ -82,10 +86,12 @@ from .ops.residual import residual_add
 from .ops.shape import astype, broadcast_to, concatenate, getitem, reshape, transpose
 from .ops.softmax import log_softmax, softmax
 from .ops.statistics import argmax, cumsum, logsumexp, norm, std, var
-from .paths import GradientPaths, gradient_paths
+from .paths import GradientPaths, expand, gradient_paths, lesion
+from .replay import Replay
 from .scalar import Scalar
 from .tensor import Tensor
-from .trace import Trace, trace
+from .trace import Event, Trace, trace
+from .tracefile import load_trace
 from .zoom import zoom
 
 __version__ = "0.1.0"
@@ -93,12 +99,17 @@ abs = absolute
 
 __all__ = [
     "OPS",
+    "Description",
     "Edge",
+    "Event",
     "GradientPaths",
     "Graph",
+    "Hook",
     "Node",
     "Op",
+    "Replay",
     "Scalar",
+    "Statistics",
     "Tensor",
     "Trace",
     "abs",
@@ -134,6 +145,7 @@ __all__ = [
     "cross_entropy",
     "cumsum",
     "data",
+    "detect_anomaly",
     "divide",
     "dropout",
     "einsum",
@@ -142,6 +154,7 @@ __all__ = [
     "erf",
     "errors",
     "exp",
+    "expand",
     "expand_dims",
     "expm1",
     "flip",
@@ -152,9 +165,15 @@ __all__ = [
     "gradcheck",
     "gradient_paths",
     "group_norm",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
     "layer_norm",
     "leaky_relu",
+    "lesion",
     "linear",
+    "load_trace",
     "locally_connected2d",
     "log",
     "log1p",
@@ -211,7 +230,9 @@ __all__ = [
     "train",
     "transpose",
     "unfold2d",
+    "value_and_grad",
     "var",
+    "vjp",
     "where",
     "zoom",
 ]

@@ -16,6 +16,7 @@ import numpy as np
 from .context import current_mode, mode
 from .errors import DtypeError, GraphError, ShapeError
 from .graph import FREED, Handle, Node, ancestors
+from .hooks import run_hooks
 from .op import OUTPUT
 
 
@@ -112,7 +113,8 @@ def walk(
         wanted = set(wanted)
         order = leading_to(wanted, order)
         leading = set(order)
-    watchers = current_mode().watchers
+    watchers, hooked = current_mode().watchers, Node.hooked
+    keep_all = any(watcher.records for watcher in watchers)
     ordinary = grain is None and leading is None and not watchers
     arrived = dict(cotangents)
     found: dict[Node, Any] = {}
@@ -121,10 +123,12 @@ def walk(
             g = arrived.pop(node, None)
             if g is None:
                 continue
+            if hooked and node.hooks:
+                g = run_hooks(node, g, grain)
             if wanted is None:
                 if type(g) is float:  # Scalars keep theirs
                     node.grad = g if node.grad is None else node.grad + g
-                elif not node.inputs or node.keeps_grad or watchers:
+                elif not node.inputs or node.keeps_grad or keep_all:
                     _keep(node, g)
             elif node in wanted:
                 found[node] = g
@@ -133,8 +137,7 @@ def walk(
             if not (ordinary and _pass_on(node, g, arrived)):
                 started = time.perf_counter() if watchers else 0.0
                 gradients = pull(node, g, grain, leading)
-                for watcher in watchers:
-                    watcher.on_backward(node, g, tuple(gradients), time.perf_counter() - started)
+                seconds = time.perf_counter() - started if watchers else 0.0
                 for parent, gradient in zip(node.inputs, gradients, strict=True):
                     if parent is None or gradient is None:
                         continue
@@ -143,6 +146,13 @@ def walk(
                     else:
                         before = arrived.get(parent)
                         arrived[parent] = gradient if before is None else before + gradient
+                if watchers:
+                    sums = tuple(
+                        None if gradient is None else arrived[parent]  # type: ignore[index]
+                        for parent, gradient in zip(node.inputs, gradients, strict=True)
+                    )
+                    for watcher in watchers:
+                        watcher.on_backward(node, g, tuple(gradients), sums, seconds)
             if free_graph:
                 node.inputs = FREED
     return found

@@ -9,22 +9,36 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from .graph import Node
 
 
-class Watcher(Protocol):
-    """What a trace must be able to hear."""
+class Watcher:
+    """Hears of every op that runs in a block: a trace, a search for NaN. This one does nothing.
+
+    Attributes:
+        records: whether results are to be recorded, and all gradients kept, for its sake.
+    """
+
+    records = False
 
     def on_forward(self, node: Node, seconds: float) -> None:
-        """`node` was just computed, in so many seconds."""
+        """`node` was just computed, in so many seconds; its inputs are known, recorded or not."""
 
     def on_backward(
-        self, node: Node, cotangent: Any, gradients: tuple[Any, ...], seconds: float
+        self,
+        node: Node,
+        cotangent: Any,
+        gradients: tuple[Any, ...],
+        sums: tuple[Any, ...],
+        seconds: float,
     ) -> None:
-        """`cotangent` arrived at `node`, whose vjp sent `gradients` to its inputs."""
+        """`cotangent` arrived at `node`, whose vjp sent `gradients` to its inputs.
+
+        `sums` is what has arrived so far at each of those inputs, None where nothing was sent.
+        """
 
 
 class Mode(NamedTuple):

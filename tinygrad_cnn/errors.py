@@ -25,5 +25,9 @@ class GraphError(TinygradError, RuntimeError):
     """A backward pass or a query that the recorded graph cannot answer."""
 
 
+class AnomalyError(TinygradError, FloatingPointError):
+    """A value or a gradient became NaN or infinite, inside `detect_anomaly`."""
+
+
 class DataError(TinygradError, ValueError):
     """A data file that is missing, damaged or of another kind."""

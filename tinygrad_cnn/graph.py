@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from .errors import GraphError
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     import networkx
 
     from .op import Op
+    from .replay import Replay
 
 _by_serial = operator.attrgetter("serial")
 next_serial = itertools.count(1).__next__
+_changing = threading.Lock()  # the latest change, of all threads, is to be the largest serial
 FREED: tuple[None] = (None,)
 """The inputs of a node whose recording `backward(free_graph=True)` threw away."""
 
@@ -64,6 +67,8 @@ class Node:
     keeps_grad = False
     modified = 0
     latest_change: ClassVar[int] = 0  # of any node: what is younger cannot be a stale use
+    hooks: tuple[Any, ...] = ()  # called with the gradient that arrives here: see `hooks.py`
+    hooked: ClassVar[bool] = False  # has any node ever had hooks?
     source: tuple[str, int] | None = None
 
     def __init__(
@@ -101,7 +106,8 @@ class Node:
     def replace_value(self, value: Any) -> None:
         """Set another value; a backward pass through an earlier use will then refuse."""
         self.value = value
-        Node.latest_change = self.modified = next_serial()
+        with _changing:
+            Node.latest_change = self.modified = next_serial()
 
     def describe(self) -> str:
         """The words by which errors and pictures name this node."""
@@ -212,23 +218,105 @@ class Graph:
                 )
         return cls(ancestors(outputs), outputs)
 
-    def id(self, node: Node | Handle) -> int:
+    def id(self, node: Node | Handle | int) -> int:
         """A node's id: its place in the order of creation within this graph, from 0."""
+        if isinstance(node, int):
+            if not 0 <= node < len(self.nodes):
+                raise GraphError(f"there is no node {node} in this graph of {len(self.nodes)}")
+            return node
         try:
             return self._ids[node.node if isinstance(node, Handle) else node]
-        except KeyError:
+        except (KeyError, TypeError):
             raise GraphError(f"{node!r} is not in this graph") from None
 
     @property
     def edges(self) -> list[Edge]:
         """All edges, by consumer and argument; `x * x` has two."""
-        return list(self._edges())
+        ids = self._ids
+        return [
+            Edge(ids[parent], consumer, argument)
+            for consumer, node in enumerate(self.nodes)
+            for argument, parent in enumerate(node.inputs)
+            if parent is not None and parent in ids
+        ]
 
-    def _edges(self) -> Iterator[Edge]:
-        for consumer, node in enumerate(self.nodes):
-            for argument, parent in enumerate(node.inputs):
-                if parent is not None and parent in self._ids:
-                    yield Edge(self._ids[parent], consumer, argument)
+    # --- parts ---------------------------------------------------------------------------------
+
+    def subgraph(self, nodes: Iterable[Node | Handle | int]) -> Graph:
+        """Some of the nodes (or ids, Tensors, Scalars), and the edges between them.
+
+        Its outputs are the nodes that no other of them uses.
+
+        Raises:
+            GraphError: one is not in this graph.
+        """
+        chosen = {self._node(node) for node in nodes}
+        used = {parent for node in chosen for parent in node.inputs}
+        kept = [node for node in self.nodes if node in chosen]
+        return Graph(kept, [node for node in kept if node not in used])
+
+    def ancestors(self, node: Node | Handle | int) -> Graph:
+        """The part that a node was computed from, itself included; it is the output.
+
+        Example:
+            >>> import tinygrad_cnn as tg
+            >>> x = tg.Scalar(3.0)
+            >>> h = x * x
+            >>> graph = tg.Graph.of(h.exp())
+            >>> len(graph), len(graph.ancestors(h))
+            (3, 2)
+        """
+        node = self._node(node)
+        return Graph([n for n in ancestors([node]) if n in self._ids], [node])
+
+    def paths_between(
+        self, source: Node | Handle | int, target: Node | Handle | int
+    ) -> Iterator[tuple[Edge, ...]]:
+        """Every way along edges from one node to a later one; there may be very many.
+
+        Example:
+            >>> import tinygrad_cnn as tg
+            >>> x = tg.Scalar(3.0)
+            >>> y = x * x + x
+            >>> sorted(len(path) for path in tg.Graph.of(y).paths_between(x, y))
+            [1, 2, 2]
+        """
+        from .interchange import paths_between
+
+        return paths_between(self, self.id(source), self.id(target))
+
+    # --- again ---------------------------------------------------------------------------------
+
+    def replay(self, changes: Mapping[Any, Any]) -> Replay:
+        """Compute again what depends on some nodes, with other values at these.
+
+        Args:
+            changes: {node (or id, Tensor, Scalar): array of its shape}. A Tensor as the value
+                takes the node's place, so that gradients flow to it.
+
+        Returns:
+            A new Graph; ``replayed[node]`` is what became of a node or Tensor of this one.
+            Nodes that do not depend on the changes are in both.
+
+        Raises:
+            GraphError: a node is not in this graph, holds several outputs, or was changed after
+                its use.
+            ShapeError, DtypeError: a value does not fit.
+
+        Example:
+            >>> import tinygrad_cnn as tg
+            >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
+            >>> h = x * 3
+            >>> loss = (h * h).sum()
+            >>> replayed = tg.Graph.of(loss).replay({h: [10.0, 0.0]})
+            >>> replayed[loss].item()
+            100.0
+        """
+        from .replay import Replay
+
+        return Replay(self, changes)
+
+    # --- in other forms ------------------------------------------------------------------------
 
     def to_networkx(self) -> networkx.MultiDiGraph[int]:
         """A `networkx.MultiDiGraph` for analysis with that library.
@@ -242,22 +330,43 @@ class Graph:
             >>> tg.Graph.of(x * x).to_networkx().number_of_edges(0, 1)
             2
         """
-        import networkx
+        from .interchange import to_networkx
 
-        graph: networkx.MultiDiGraph[int] = networkx.MultiDiGraph()
-        for i, node in enumerate(self.nodes):
-            graph.add_node(
-                i,
-                op=node.op.name if node.op else None,
-                role=node.role,
-                name=node.name,
-                shape=node.shape,
-                dtype=node.dtype,
-                scope=node.scope,
-            )
-        for edge in self._edges():
-            graph.add_edge(edge.producer, edge.consumer, key=edge.argument)
-        return graph
+        return to_networkx(self)
+
+    def to_json(self) -> str:
+        """The graph as JSON: all but the elements of arrays, of which shape and dtype stay.
+
+        Raises:
+            DtypeError: an op's option is of a kind that JSON cannot hold, such as a function.
+        """
+        from .interchange import dumps, graph_to_json
+
+        return dumps(graph_to_json(self))
+
+    @staticmethod
+    def from_json(text: str) -> Graph:
+        """The graph that `to_json` wrote; arrays are `Description` objects.
+
+        Raises:
+            DataError: this is no such text.
+
+        Example:
+            >>> import tinygrad_cnn as tg
+            >>> x = tg.Tensor([1.0, 2.0], requires_grad=True, name="x")
+            >>> graph = tg.Graph.from_json(tg.Graph.of(x.exp()).to_json())
+            >>> [node.describe() for node in graph.nodes]
+            ["input 'x' of shape (2,)", 'exp of shape (2,)']
+        """
+        from .interchange import graph_from_json, loads
+
+        return graph_from_json(loads(text, "from_json"))
+
+    def _node(self, node: Node | Handle | int) -> Node:
+        return self.nodes[self.id(node)]
+
+    def __contains__(self, node: Any) -> bool:
+        return (node.node if isinstance(node, Handle) else node) in self._ids
 
     def __len__(self) -> int:
         return len(self.nodes)

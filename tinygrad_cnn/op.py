@@ -39,6 +39,7 @@ from .context import current_mode
 from .definition import broadcast_index
 from .errors import DtypeError, GraphError, OptionError, ShapeError, TinygradError
 from .graph import Constant, Handle, Node
+from .memory import snapshot
 
 Shape = tuple[int, ...]
 _PLAIN = (np.ndarray, np.generic, float, int)
@@ -277,7 +278,9 @@ class Op:
         scope = current_mode().scope
         inputs: tuple[Node | None, ...] = ()
         if recorded:
-            inputs = tuple([n if n is None or isinstance(n, Node) else Constant(n) for n in nodes])
+            inputs = tuple(
+                [n if n is None or isinstance(n, Node) else Constant(snapshot(n)) for n in nodes]
+            )
         if type(value) is not tuple:
             value = self._kept(value, grain.is_single)
             return grain.of(Node(value, self, inputs, options, recorded, scope))
@@ -290,6 +293,19 @@ class Op:
             )
             for i, part in enumerate(value)
         )
+
+    def compute(self, values: list[Any], options: dict[str, Any], single: bool) -> Any:
+        """The value that a node would keep, from plain inputs; nothing is checked or recorded."""
+        try:
+            value = (self._single if single else self.forward)(*values, **options)
+        except TinygradError:
+            raise
+        except Exception as error:
+            self._explain(error, values)
+            raise
+        if type(value) is not tuple:
+            return self._kept(value, single)
+        return tuple([self._kept(part, single) for part in value])
 
     def _kept(self, value: Any, single: bool) -> Any:
         """What a forward returned, as nodes keep it: an array, or a Scalar's float."""
@@ -339,6 +355,9 @@ class Op:
             node.needs_grad = needs_grad and mode.recording and has_gradient(node.value)
             for watcher in mode.watchers:
                 watcher.on_forward(node, seconds if i == 0 else 0.0)
+        if not ((needs_grad and mode.recording) or any(w.records for w in mode.watchers)):
+            for node in made:
+                node.inputs = ()
         return result
 
     # --- asking ----------------------------------------------------------------------------
@@ -372,6 +391,11 @@ class Op:
                 f"input, got {got}"
             )
         return answer
+
+    @property
+    def is_defined(self) -> bool:
+        """Whether `define` works: there is a definition, or the op is elementwise."""
+        return self.elementwise or self._definition is not None
 
     def define(self, at: tuple[int, ...], inputs: list[Any], options: dict[str, Any]) -> Any:
         """The definition's value at one output index, from inputs that yield Scalars.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from . import backward as _backward
 from .errors import DtypeError
 from .graph import Handle, Node
+from .hooks import Hook, on_gradient
 
 
 class Scalar(Handle):
@@ -37,13 +38,7 @@ class Scalar(Handle):
     is_single = True
 
     def __init__(self, value: Any, name: str | None = None) -> None:
-        if isinstance(value, Handle):
-            value = value.node.value
-        try:
-            number = float(value)
-        except (TypeError, ValueError) as error:
-            raise DtypeError(f"Scalar: one number is needed, got {value!r}") from error
-        self.node = Node(number, needs_grad=True, role="input", name=name)
+        self.node = Node(_number(value, "Scalar"), needs_grad=True, role="input", name=name)
 
     @property
     def data(self) -> float:
@@ -52,7 +47,7 @@ class Scalar(Handle):
 
     @data.setter
     def data(self, value: float) -> None:
-        self.node.replace_value(float(value))
+        self.node.replace_value(_number(value, "data"))
 
     @property
     def grad(self) -> float | None:
@@ -61,7 +56,7 @@ class Scalar(Handle):
 
     @grad.setter
     def grad(self, value: float | None) -> None:
-        self.node.grad = None if value is None else float(value)
+        self.node.grad = None if value is None else _number(value, "grad")
 
     @property
     def name(self) -> str | None:
@@ -74,6 +69,10 @@ class Scalar(Handle):
     def backward(self, grad: float = 1.0) -> None:
         """Add this number's gradient, times `grad`, to `.grad` of all it was computed from."""
         _backward.backward(self, grad)
+
+    def register_hook(self, function: Callable[[float], float | None]) -> Hook:
+        """Call a function with the gradient that arrives here: see `Tensor.register_hook`."""
+        return on_gradient(self.node, function, Scalar)
 
     def item(self) -> float:
         """The number."""
@@ -111,3 +110,12 @@ class Scalar(Handle):
 
 
 Scalar.grain = Scalar
+
+
+def _number(value: Any, what: str) -> float:
+    if isinstance(value, Handle):
+        value = value.node.value
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise DtypeError(f"{what}: one number is needed, got {value!r}") from error

@@ -16,6 +16,8 @@ from . import defaults
 from .context import current_mode
 from .errors import DtypeError, GraphError, ShapeError
 from .graph import Handle, Node
+from .hooks import Hook, on_gradient
+from .memory import is_frozen
 
 
 class Tensor(Handle):
@@ -27,7 +29,9 @@ class Tensor(Handle):
             dtype (float32).
         requires_grad: whether `backward` should compute a gradient for it.
         name: shown in pictures and errors.
-        copy: False shares the array's memory; it must then not be changed from outside.
+        copy: False shares the memory of an array where that is safe: an array that owns its
+            memory becomes read-only by it (make no views of it before that you will write to);
+            a view of memory that can be written is copied all the same.
 
     Raises:
         DtypeError: requires_grad with a dtype that is not floating, or data that is not numeric.
@@ -63,21 +67,25 @@ class Tensor(Handle):
     @property
     def data(self) -> np.ndarray[Any, Any]:
         """The values, as a read-only array. Assign to it to change them."""
-        view = np.asarray(self.node.value).view()
-        view.flags.writeable = False
-        return view
+        return np.asarray(memoryview(np.asarray(self.node.value)).toreadonly())  # type: ignore[arg-type]
 
     @data.setter
     def data(self, value: Any) -> None:
         self._replace(value, "data")
 
     def _replace(self, value: Any, what: str) -> None:
-        array = np.array(_plain(value), dtype=self.dtype)
+        self.node.replace_value(self._like(value, what))
+
+    def _like(self, value: Any, what: str) -> np.ndarray[Any, Any]:
+        """New values for `what`, of this Tensor's shape and dtype."""
+        array = _numeric(value, what)
         if array.shape != self.shape:
             raise ShapeError(
                 f"{what}: this Tensor has shape {self.shape}, the new values {array.shape}"
             )
-        self.node.replace_value(array)
+        if not np.can_cast(array.dtype, self.dtype, "same_kind"):
+            raise DtypeError(f"{what}: {array.dtype} values do not fit into {self.dtype}")
+        return np.array(array, self.dtype)
 
     def numpy(self) -> np.ndarray[Any, Any]:
         """The values, as a read-only array; copy it to change it."""
@@ -149,10 +157,7 @@ class Tensor(Handle):
         if value is None:
             self.node.grad = None
             return
-        array = np.array(_plain(value), dtype=self.dtype)
-        if array.shape != self.shape:
-            raise ShapeError(f"grad: expected shape {self.shape}, got {array.shape}")
-        self.node.grad = array
+        self.node.grad = self._like(value, "grad")
 
     def backward(self, grad: Any = None, *, free_graph: bool = False) -> None:
         """See `tinygrad_cnn.backward`."""
@@ -162,6 +167,29 @@ class Tensor(Handle):
         """Keep `.grad` here although this is no leaf. Returns itself."""
         self.node.keeps_grad = True
         return self
+
+    def register_hook(self, function: Callable[[Tensor], Tensor | None]) -> Hook:
+        """Call a function with the gradient that arrives here, once it is summed up.
+
+        What the function returns goes on in its place, to `.grad` and to earlier ops; None changes
+        nothing. In a recorded pass (``create_graph=True``) it sees, and returns, recorded Tensors.
+
+        Returns:
+            A `Hook`; its ``remove()`` ends it.
+
+        Raises:
+            GraphError: this Tensor needs no gradient.
+
+        Example:
+            >>> import tinygrad_cnn as tg
+            >>> x = tg.Tensor([3.0], requires_grad=True)
+            >>> hook = x.register_hook(lambda g: g * 10)
+            >>> (x * 2).backward()
+            >>> x.grad
+            Tensor([20.])
+            >>> hook.remove()
+        """
+        return on_gradient(self.node, function, Tensor)
 
     def detach(self) -> Tensor:
         """The same values without their history."""
@@ -232,24 +260,34 @@ class Tensor(Handle):
 Tensor.grain = Tensor
 
 
-def _plain(value: Any) -> Any:
-    return value.node.value if isinstance(value, Handle) else value
+def _numeric(data: Any, what: str) -> np.ndarray[Any, Any]:
+    """An array of this data as it is: a cast would make numbers of None and of strings."""
+    if isinstance(data, Handle):
+        data = data.node.value
+    try:
+        array = np.asarray(data)
+    except (ValueError, TypeError) as error:
+        raise DtypeError(f"{what}: cannot make a numeric array of this data: {error}") from error
+    _must_be_real(array.dtype, what)
+    return array
 
 
 def _as_array(data: Any, dtype: Any, copy: bool) -> np.ndarray[Any, Any]:
-    if isinstance(data, Handle):
-        data = np.asarray(data.node.value)
-    if dtype is None and not isinstance(data, np.ndarray | np.generic):
+    """What a Tensor holds: an array that cannot be written to."""
+    given = _numeric(data, "Tensor")
+    if dtype is None and not isinstance(data, Handle | np.ndarray | np.generic):
         dtype = defaults.default_dtype()
-    try:
-        given = np.asarray(data)  # first as it is: a cast makes numbers of None and of strings
-    except (ValueError, TypeError) as error:
-        raise DtypeError(f"Tensor: cannot make a numeric array of this data: {error}") from error
     wanted = given.dtype if dtype is None else np.dtype(dtype)
-    for kind in (given.dtype, wanted):
-        if kind.kind not in "fiub":
-            raise DtypeError(f"Tensor: real numbers are needed, got dtype {kind}")
-    return np.array(given, dtype=wanted, copy=True if copy else None)
+    _must_be_real(wanted)
+    shared = not copy and (given.base is None or is_frozen(given))
+    array = np.array(given, wanted, copy=None if shared else True)
+    array.flags.writeable = False
+    return array
+
+
+def _must_be_real(dtype: np.dtype[Any], what: str = "Tensor") -> None:
+    if dtype.kind not in "fiub":
+        raise DtypeError(f"{what}: real numbers are needed, got dtype {dtype}")
 
 
 def _must_be_floating(dtype: np.dtype[Any]) -> None:

@@ -2,7 +2,7 @@
 
 Everything computed inside is recorded, with the module that ran it, the line of the user's
 program, the time it took and what it costs; and, of a backward pass inside, the gradient that
-flowed along every edge. Data only: `viz` draws it.
+flowed along every edge. Data only: `viz` draws it, and `tracefile` saves it.
 """
 
 from __future__ import annotations
@@ -10,32 +10,42 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Literal
 
 import numpy as np
 
-from .context import current_mode, mode
+from .context import Watcher, current_mode, mode
+from .description import Statistics, summarised
+from .errors import OptionError
 from .graph import Graph, Handle, Node, refuse_freed
 from .op import OUTPUT, Cost
+from .table import Table
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_TUTORIALS = os.path.join(_HERE, "_tutorials")  # where a wheel has them: programs like a user's
 
 
 @dataclass(frozen=True)
 class Event:
     """One op that ran forward, or whose vjp ran backward.
 
+    Arrays are what they were at the time; `Statistics` of them if the trace keeps no more.
+
     Attributes:
         kind: "forward" or "backward".
-        node: what was computed; its op, inputs, value, scope.
+        node: what was computed.
         source: file and line of the user's program, or None.
         seconds: how long the op (or its vjp) took.
-        cost: multiply-adds and bytes of the op, from shapes.
-        cotangent: backward: what arrived at the node; the sum over its consumers.
+        cost: multiply-adds and bytes, from shapes. Backward they are an estimate: each of the
+            first two inputs that get a gradient takes as many multiply-adds as forward.
+        inputs: what the op computed from, None where an optional input was left out.
+        output: what it computed; a tuple for an op with several outputs.
+        cotangent: backward: the gradient at the node, the sum over all its consumers.
         gradients: backward: what was sent to each input, None where none is needed.
+        sums: backward: the running sum at each of these inputs, this gradient included.
     """
 
     kind: Literal["forward", "backward"]
@@ -43,20 +53,49 @@ class Event:
     source: tuple[str, int] | None
     seconds: float
     cost: Cost
+    inputs: tuple[Any, ...]
+    output: Any
     cotangent: Any = None
     gradients: tuple[Any, ...] = ()
+    sums: tuple[Any, ...] = ()
+
+    @property
+    def op(self) -> str:
+        """The op's name."""
+        return self.node.op.name if self.node.op else ""
 
     @property
     def scope(self) -> str:
+        """The dotted name of the module that ran it."""
         return self.node.scope
 
+    @property
+    def multiply_adds(self) -> int:
+        return self.cost.multiply_adds
 
-class Trace:
-    """What `trace()` recorded: see there."""
+    @property
+    def bytes(self) -> int:
+        return self.cost.bytes
 
-    def __init__(self) -> None:
+
+class Trace(Watcher):
+    """What `trace()` recorded: see there.
+
+    Attributes:
+        events: of all ops, in the order in which they ran.
+        keep: "values" or "statistics".
+        sources: of a loaded trace, the text of the program's files, by name.
+    """
+
+    def __init__(self, keep: str = "values") -> None:
+        if keep not in {"values", "statistics"}:
+            raise OptionError(f'trace: keep must be "values" or "statistics", got {keep!r}')
+        self.keep = keep
+        self.records = keep == "values"
         self.events: list[Event] = []
-        self._nodes: dict[Node, None] = {}
+        self.sources: dict[str, str] = {}
+        self._nodes: dict[int, Node] = {}  # all that events speak of, by serial
+        self._computed: set[int] = set()  # inside, or used so: serials
 
     # --- watching ------------------------------------------------------------------------------
 
@@ -64,34 +103,98 @@ class Trace:
         """Called by every op that runs inside."""
         assert node.op is not None
         node.source = node.source or user_line()
-        for parent in node.inputs:
-            if parent is not None:
-                self._nodes.setdefault(parent)
-        self._nodes.setdefault(node)
+        inputs = tuple(None if p is None else self._value(p) for p in node.inputs)
+        kept = self._with_inputs(node)
+        self._computed.update(p.serial for p in (node, *node.inputs) if p is not None)
         cost = Cost(0, 0) if node.op is OUTPUT else node.op.cost(node)
-        self.events.append(Event("forward", node, node.source, seconds, cost))
+        self.events.append(
+            Event("forward", kept, node.source, seconds, cost, inputs, self._value(node))
+        )
 
     def on_backward(
-        self, node: Node, cotangent: Any, gradients: tuple[Any, ...], seconds: float
+        self,
+        node: Node,
+        cotangent: Any,
+        gradients: tuple[Any, ...],
+        sums: tuple[Any, ...],
+        seconds: float,
     ) -> None:
         """Called for every op that a backward pass goes through."""
-        plain = tuple(map(_plain, gradients))
-        self.events.append(
-            Event("backward", node, node.source, seconds, Cost(0, 0), _plain(cotangent), plain)
+        kept = self._with_inputs(node)
+        event = Event(
+            "backward",
+            kept,
+            node.source,
+            seconds,
+            _backward_cost(node, cotangent, gradients),
+            tuple(None if p is None else self._value(p) for p in node.inputs),
+            self._value(node),
+            self._shown(cotangent),
+            tuple(map(self._shown, gradients)),
+            tuple(map(self._shown, sums)),
         )
+        self.events.append(event)
+        if not self.records:  # else nodes keep their gradients themselves
+            kept.grad = None if type(event.cotangent) is tuple else event.cotangent
+            for parent, total in zip(node.inputs, event.sums, strict=True):
+                if parent is not None and total is not None and not parent.inputs:
+                    self._kept(parent).grad = total
+
+    @classmethod
+    def of(cls, keep: str, nodes: Iterable[Node], computed: Iterable[Node]) -> Trace:
+        """A trace recorded before: all nodes that its events speak of, and those in its graph."""
+        made = cls(keep)
+        made._nodes = {node.serial: node for node in nodes}
+        made._computed = {node.serial for node in computed}
+        return made
+
+    @property
+    def nodes(self) -> list[Node]:
+        """All nodes that events speak of: those of `graph`, and what backward met beyond."""
+        nodes = [self._nodes[serial] for serial in sorted(self._nodes)]
+        for node in nodes:
+            refuse_freed(node)
+        return nodes
+
+    def _kept(self, node: Node) -> Node:
+        """The node itself, or, where only statistics are kept, its likeness without the array."""
+        kept = self._nodes.get(node.serial)
+        if kept is None:
+            kept = node if self.records else _likeness(node)
+            self._nodes[node.serial] = kept
+        return kept
+
+    def _with_inputs(self, node: Node) -> Node:
+        """The same of an op's result; its inputs are kept too."""
+        kept = self._kept(node)
+        inputs = tuple(None if p is None else self._kept(p) for p in node.inputs)
+        if kept is not node:
+            kept.inputs = inputs
+        return kept
+
+    def _value(self, node: Node) -> Any:
+        """A node's value as it is now, or its statistics."""
+        if self.records:
+            return node.value
+        kept = self._kept(node)
+        if kept.modified != node.modified:
+            kept.value, kept.modified = summarised(node.value), node.modified
+        return kept.value
+
+    def _shown(self, value: Any) -> Any:
+        value = _plain(value)
+        return value if self.records else summarised(value)
 
     # --- asking --------------------------------------------------------------------------------
 
     @property
     def graph(self) -> Graph:
-        """Everything computed inside, and the leaves it was computed from.
+        """Everything computed inside, and what it was computed from.
 
         Raises:
             GraphError: a backward pass inside has freed it.
         """
-        nodes = sorted(self._nodes, key=lambda node: node.serial)
-        for node in nodes:
-            refuse_freed(node)
+        nodes = [node for node in self.nodes if node.serial in self._computed]
         used = {parent for node in nodes for parent in node.inputs}
         return Graph(nodes, [node for node in nodes if node not in used])
 
@@ -103,51 +206,58 @@ class Trace:
     def backward_events(self) -> list[Event]:
         return [event for event in self.events if event.kind == "backward"]
 
-    def edge_gradients(self) -> dict[tuple[Node, int], np.ndarray[Any, Any]]:
+    def edge_gradients(self) -> dict[tuple[Node, int], Any]:
         """The gradient that flowed along each edge, keyed by (consumer, argument index).
 
-        Of several backward passes inside, their sum.
+        Of several backward passes inside, their sum; of statistics, the last pass's.
         """
         found: dict[tuple[Node, int], Any] = {}
         for event in self.backward_events:
             for argument, gradient in enumerate(event.gradients):
                 if gradient is not None:
                     key = (event.node, argument)
-                    found[key] = found[key] + gradient if key in found else gradient
+                    if key in found and not isinstance(gradient, Statistics):
+                        gradient = found[key] + gradient
+                    found[key] = gradient
         return found
 
     def gradient(self, x: Node | Handle) -> Any:
         """The gradient that reached a node: the sum over its edges; None if none did."""
         node = x.node if isinstance(x, Handle) else x
-        return node.grad
+        return self._nodes.get(node.serial, node).grad
 
-    def summary(self) -> str:
-        """A table of the ops that ran: module, op, output shape, multiply-adds, time."""
-        rows = [("module", "op", "output", "multiply-adds", "ms", "‖gradient‖")]
-        for event in self.forward_events:
-            if event.node.op is OUTPUT:
-                continue
-            gradient = self.gradient(event.node)
-            norm = "" if gradient is None else f"{np.linalg.norm(gradient):.2e}"
-            rows.append(
-                (
-                    event.scope,
-                    event.node.op.name if event.node.op else "",
-                    str(event.node.shape),
-                    f"{event.cost.multiply_adds:,}",
-                    f"{1e3 * event.seconds:.2f}",
-                    norm,
-                )
+    def summary(self) -> Table:
+        """A table of the ops that ran: module, op, output shape, multiply-adds, time, gradient.
+
+        Text; printed to a terminal, rich draws it.
+        """
+        rows = [
+            (
+                event.scope,
+                event.op,
+                str(event.node.shape),
+                f"{event.multiply_adds:,}",
+                f"{1e3 * event.seconds:.2f}",
+                _norm(self.gradient(event.node)),
             )
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join(
-                cell.ljust(width) if i < 3 else cell.rjust(width)
-                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in rows
+            for event in self.forward_events
+            if event.node.op is not OUTPUT
         ]
-        return "\n".join([lines[0], "─" * len(lines[0]), *lines[1:]])
+        header = ("module", "op", "output", "multiply-adds", "ms", "‖gradient‖")
+        return Table(header, rows, left=3)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the trace to one file, which `tg.load_trace` reads: JSON and arrays, no code.
+
+        The text of the program's files travels along, under their names without directories.
+
+        Raises:
+            GraphError: a backward pass inside has freed the graph.
+            DtypeError: an option or an array of a kind that the file cannot hold.
+        """
+        from .tracefile import save_trace
+
+        save_trace(self, path)
 
     def __repr__(self) -> str:
         return (
@@ -157,21 +267,28 @@ class Trace:
 
 
 @contextlib.contextmanager
-def trace() -> Iterator[Trace]:
+def trace(keep: str = "values") -> Iterator[Trace]:
     """Record everything computed inside a `with` block.
 
     Results are recorded even if no input asks for a gradient. Traces nest: each hears all that
     happens inside it.
+
+    Args:
+        keep: "values" keeps every array; "statistics" keeps of each its `Statistics` alone, so
+            that a trace takes little memory however large the arrays are.
+
+    Raises:
+        OptionError: another `keep`.
 
     Example:
         >>> import tinygrad_cnn as tg
         >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
         >>> with tg.trace() as t:
         ...     (x * x).sum().backward()
-        >>> [(event.kind, event.node.op.name) for event in t.events]
+        >>> [(event.kind, event.op) for event in t.events]
         [('forward', 'multiply'), ('forward', 'sum'), ('backward', 'sum'), ('backward', 'multiply')]
     """
-    recorded = Trace()
+    recorded = Trace(keep)
     with mode(watchers=(*current_mode().watchers, recorded)):
         yield recorded
 
@@ -181,11 +298,46 @@ def user_line() -> tuple[str, int] | None:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         filename = frame.f_code.co_filename
-        if not filename.startswith((_HERE, "<frozen")) and not filename.endswith("contextlib.py"):
+        ours = filename.startswith((_HERE, "<frozen")) and not filename.startswith(_TUTORIALS)
+        if not ours and not filename.endswith("contextlib.py"):
             return filename, frame.f_lineno
         frame = frame.f_back
     return None
 
 
+def _likeness(node: Node) -> Node:
+    role = None if node.op else node.role
+    value, options = summarised(node.value), node.options
+    alike = Node(value, node.op, (), options, node.needs_grad, node.scope, role, node.name)
+    alike.serial, alike.modified, alike.source = node.serial, node.modified, node.source
+    return alike
+
+
+def _backward_cost(node: Node, cotangent: Any, gradients: tuple[Any, ...]) -> Cost:
+    if node.op is OUTPUT or node.op is None:
+        return Cost(0, 0)
+    forward = node.op.cost(node)
+    factors = sum(gradient is not None for gradient in gradients[:2])
+    arrays = [cotangent, *gradients]
+    moved = sum(_nbytes(a) for a in arrays)
+    moved += sum(_nbytes(p.value) for p in node.inputs if p is not None)
+    return Cost(factors * forward.multiply_adds, moved)
+
+
+def _nbytes(value: Any) -> int:
+    if isinstance(value, tuple):
+        return sum(map(_nbytes, value))
+    return 0 if value is None else np.asarray(_plain(value)).nbytes
+
+
+def _norm(gradient: Any) -> str:
+    if gradient is None:
+        return ""
+    size = gradient.norm if isinstance(gradient, Statistics) else np.linalg.norm(gradient)
+    return f"{size:.2e}"
+
+
 def _plain(value: Any) -> Any:
+    if type(value) is tuple:
+        return tuple(map(_plain, value))
     return value.node.value if isinstance(value, Handle) else value

@@ -1,12 +1,13 @@
 """`trace`: what is heard of a program, forward and backward."""
 
 import inspect
+import weakref
 
 import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.errors import GraphError
+from tinygrad_cnn.errors import GraphError, OptionError
 
 
 def leaf(*values):
@@ -172,3 +173,149 @@ def test_a_graph_that_a_backward_inside_has_freed():
     assert len(t.backward_events) == 1
     with pytest.raises(GraphError, match="was freed by an earlier"):
         _ = t.graph
+
+
+# --- what events carry -------------------------------------------------------------------------
+
+
+def test_events_carry_inputs_output_and_cost():
+    x, w = tg.Tensor(np.ones((2, 3))), tg.Tensor(np.ones((3, 4)), requires_grad=True)
+    u = np.random.default_rng(0).normal(size=(2, 4))
+    with tg.trace() as t:
+        (x @ w).backward(u)
+    forward, backward = t.events
+    assert (forward.op, backward.op) == ("matmul", "matmul")
+    for event in t.events:
+        assert event.inputs[0] is x.node.value
+        assert event.inputs[1] is w.node.value
+        np.testing.assert_array_equal(event.output, np.full((2, 4), 3.0))
+    assert (forward.multiply_adds, forward.bytes) == (24, 8 * (6 + 12 + 8))
+    assert (backward.multiply_adds, backward.bytes) == (24, 8 * (6 + 12 + 8 + 12))  # of w alone
+    assert (forward.cotangent, forward.gradients, forward.sums) == (None, (), ())
+    np.testing.assert_array_equal(backward.cotangent, u)
+    assert backward.gradients[0] is None
+    np.testing.assert_allclose(backward.gradients[1], np.ones((3, 2)) @ u)
+
+
+def test_a_value_that_changes_later_stays_what_it_was():
+    w = leaf(2.0)
+    with tg.trace() as t:
+        (w * w).backward()
+        w.data = [7.0]
+        w * w
+    assert [event.inputs[0].item() for event in t.events] == [2.0, 2.0, 7.0]
+
+
+def test_sums_run_at_every_node():
+    """y = 3x + 5x + 7x: gradients come one by one, the last op's first."""
+    x = leaf(1.0)
+    with tg.trace() as t:
+        a, b, c = x * 3, x * 5, x * 7
+        (a + b + c).backward()
+    sums = [e.sums[0].item() for e in t.backward_events if e.op == "multiply"]
+    assert sums == [7.0, 12.0, 15.0]
+    for event in t.backward_events:
+        assert [s is None for s in event.sums] == [g is None for g in event.gradients]
+
+
+def test_a_recorded_backward_pass_is_heard_in_arrays():
+    x = leaf(2.0)
+    with tg.trace() as t:
+        tg.grad(x**3, x, create_graph=True)
+    (event,) = t.backward_events
+    assert all(type(v) is np.ndarray for v in (event.cotangent, event.gradients[0], event.sums[0]))
+    assert {"power", "multiply"} <= set(ops(t.forward_events))  # the vjp's own ops
+
+
+# --- statistics --------------------------------------------------------------------------------
+
+
+def run(keep):
+    rng = np.random.default_rng(0)
+    x = tg.Tensor(rng.normal(size=(4, 1, 6, 6)))
+    tg.manual_seed(0)
+    net = tg.nn.Sequential(
+        tg.nn.Conv2d(1, 2, 3), tg.nn.BatchNorm2d(2), tg.nn.ReLU(), tg.nn.Flatten()
+    ).astype(float)
+    with tg.trace(keep=keep) as t:
+        loss = tg.cross_entropy(net(x), np.array([0, 1, 2, 3]))
+        loss.backward()
+    return t, loss
+
+
+def described(value):
+    """What statistics keep of a value that an event of the other kind has."""
+    if isinstance(value, tuple):
+        return tuple(map(described, value))
+    return tg.Statistics.of(value) if isinstance(value, np.ndarray | np.generic) else value
+
+
+def test_statistics_are_those_of_the_values():
+    (full, _), (brief, _) = run("values"), run("statistics")
+    assert ops(full.events) == ops(brief.events)
+    for a, b in zip(full.events, brief.events, strict=True):
+        assert (a.kind, a.scope, a.cost) == (b.kind, b.scope, b.cost)
+        assert (a.source is None) == (b.source is None)
+        for name in ("inputs", "output", "cotangent", "gradients", "sums"):
+            assert described(getattr(a, name)) == getattr(b, name), (a.op, name)
+    assert full.graph.edges == brief.graph.edges
+    for a, b in zip(full.graph.nodes, brief.graph.nodes, strict=True):
+        assert (a.shape, a.dtype, a.role, a.scope, a.name) == (
+            b.shape, b.dtype, b.role, b.scope, b.name,
+        )  # fmt: skip
+        if not isinstance(a.value, tuple):
+            assert described(a.grad) == b.grad
+    norms = [[row[-1] for row in t.summary().rows] for t in (full, brief)]
+    assert norms[0] == norms[1]
+
+
+def test_statistics_hold_on_to_no_array():
+    with tg.trace(keep="statistics") as t:
+        x = leaf(*range(1000))
+        h = x * 2
+        kept = [weakref.ref(node.value) for node in (x.node, h.node)]
+        h.sum().backward()
+        del x, h
+    assert [ref() for ref in kept] == [None, None]
+    assert t.graph.nodes[-1].op.name == "sum"
+
+
+def test_statistics_do_not_record_what_needs_no_gradient():
+    with tg.trace(keep="statistics") as t:
+        y = tg.Tensor([1.0]) * 2
+    assert y.node.inputs == ()
+    assert len(t.graph.edges) == 2
+
+
+def test_what_was_not_kept_cannot_be_had():
+    t, _ = run("statistics")
+    value = t.graph.nodes[0].value
+    for ask in (np.asarray, lambda v: v + 1, float):
+        with pytest.raises(GraphError, match=r'were not kept: record with trace\(keep="values"\)'):
+            ask(value)
+    with pytest.raises(OptionError, match="keep must be"):
+        tg.Trace("everything")
+
+
+def test_statistics_of_what_is_not_finite():
+    s = tg.Statistics.of(np.array([[np.nan, 1.0], [np.inf, 3.0]]))
+    assert (s.shape, s.size, s.not_finite) == ((2, 2), 4, 2)
+    assert (s.min, s.max, s.mean, s.std) == (1, 3, 2, 1)
+    assert not np.isfinite(s.norm)
+    assert tg.Statistics.of(np.array([3e200, 4e200])).norm == pytest.approx(5e200)
+    empty = tg.Statistics.of(np.zeros((0, 3)))
+    assert (empty.norm, empty.not_finite) == (0.0, 0)
+
+
+# --- the table ---------------------------------------------------------------------------------
+
+
+def test_a_terminal_gets_a_drawn_table_and_everything_else_text(monkeypatch, capsys):
+    t, _ = run("values")
+    plain = f"{t.summary()}"
+    assert "╇" not in plain
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "120")
+    print(t.summary())
+    drawn = capsys.readouterr().out
+    assert all(word in drawn for word in ("╇", "conv2d", "cross_entropy"))

@@ -9,7 +9,9 @@ import numpy as np
 
 from ..context import current_mode, mode
 from ..errors import DtypeError, OptionError, ShapeError
+from ..hooks import Hook
 from ..tensor import Tensor
+from . import hooks
 
 
 class Parameter(Tensor):
@@ -44,6 +46,9 @@ class Module:
     """
 
     training: bool
+    _pre_hooks: tuple[Hook, ...] = ()
+    _forward_hooks: tuple[Hook, ...] = ()
+    _backward_hooks: tuple[Hook, ...] = ()
     has_fans = False  # does its weight map inputs to outputs, (out, in, …)? See `init`
 
     def __init__(self) -> None:
@@ -77,11 +82,72 @@ class Module:
         now = current_mode()
         if self in now.scopes:
             with mode(scope=now.scopes[self]):
-                return self.forward(*args, **options)
+                return self._run(args, options)
         prefix = f"{now.scope}." if now.scope else ""  # the outermost module names those inside
         scopes = {module: prefix + name for name, module in self.named_modules() if name}
         with mode(scopes=scopes):
-            return self.forward(*args, **options)
+            return self._run(args, options)
+
+    def _run(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        if self._pre_hooks or self._forward_hooks or self._backward_hooks:
+            return hooks.call(self, args, options)
+        return self.forward(*args, **options)
+
+    # --- watching ------------------------------------------------------------------------------
+
+    def register_forward_pre_hook(self, function: Callable[[Module, tuple[Any, ...]], Any]) -> Hook:
+        """Call ``function(module, inputs)`` before each forward.
+
+        Args:
+            function: gets the positional arguments as a tuple. What it returns takes their place;
+                None changes nothing.
+
+        Returns:
+            A `Hook`; its ``remove()`` ends it.
+        """
+        return Hook(self, "_pre_hooks", function)
+
+    def register_forward_hook(
+        self, function: Callable[[Module, tuple[Any, ...], Any], Any]
+    ) -> Hook:
+        """Call ``function(module, inputs, output)`` after each forward.
+
+        Args:
+            function: what it returns takes the output's place; None changes nothing.
+
+        Returns:
+            A `Hook`; its ``remove()`` ends it.
+
+        Example:
+            >>> import tinygrad_cnn as tg
+            >>> model = tg.nn.Sequential(tg.nn.Linear(4, 3), tg.nn.ReLU())
+            >>> shapes = []
+            >>> hook = model[0].register_forward_hook(lambda m, x, y: shapes.append(y.shape))
+            >>> y = model(tg.Tensor([[1.0, 2.0, 3.0, 4.0]]))
+            >>> shapes
+            [(1, 3)]
+            >>> hook.remove()
+        """
+        return Hook(self, "_forward_hooks", function)
+
+    def register_backward_hook(
+        self, function: Callable[[Module, tuple[Any, ...], tuple[Any, ...]], Any]
+    ) -> Hook:
+        """Call ``function(module, grad_inputs, grad_outputs)`` when a backward pass leaves it.
+
+        Hear of forward passes from now on. What enters and leaves the module then passes
+        through nodes of an op `boundary`, so that only this module's own part is seen, also where
+        its input is used elsewhere.
+
+        Args:
+            function: gets the gradients that the module sends to its inputs (of those that need
+                one; in order), and those at its outputs. What it returns takes the place of the
+                former; None changes nothing.
+
+        Returns:
+            A `Hook`; its ``remove()`` ends it.
+        """
+        return Hook(self, "_backward_hooks", function)
 
     # --- finding -------------------------------------------------------------------------------
 

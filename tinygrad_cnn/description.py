@@ -1,0 +1,96 @@
+"""What is known of an array that is not kept: its shape and dtype, perhaps statistics.
+
+Both take the place of the array as a node's value, where shape, dtype and size are asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import GraphError
+
+
+@dataclass(frozen=True)
+class Description:
+    """The shape and dtype of an array whose elements are not known."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * np.dtype(self.dtype).itemsize
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise GraphError(
+            f"the values of this {self.dtype} array of shape {self.shape} were not kept: record "
+            'with trace(keep="values")'
+        )
+
+    def __add__(self, other: Any) -> Any:
+        return self.__array__()
+
+    __radd__ = __add__
+
+
+@dataclass(frozen=True)
+class Statistics(Description):
+    """An array in a few numbers.
+
+    Attributes:
+        not_finite: how many elements are NaN or infinite.
+        min, max, mean, std: of the finite elements; NaN if there are none.
+        norm: √Σx², NaN or infinite if an element is.
+    """
+
+    not_finite: int
+    min: float
+    max: float
+    mean: float
+    std: float
+    norm: float
+
+    @classmethod
+    def of(cls, array: Any) -> Statistics:
+        """The statistics of an array.
+
+        Example:
+            >>> import numpy as np
+            >>> s = Statistics.of(np.array([3.0, -4.0, np.nan]))
+            >>> s.min, s.max, s.not_finite, s.norm
+            (-4.0, 3.0, 1, nan)
+        """
+        array = np.asarray(array)
+        values = array.astype(np.float64).ravel()
+        finite = values[np.isfinite(values)]
+        low = high = mean = std = math.nan
+        if finite.size:
+            low, high = float(finite.min()), float(finite.max())
+            with np.errstate(over="ignore"):
+                mean, std = float(finite.mean()), float(finite.std())
+        largest = float(np.abs(values).max(initial=0.0))
+        norm = largest
+        if 0 < largest < math.inf:  # scaled, since a square may overflow
+            norm = largest * float(np.linalg.norm(values / largest))
+        broken = array.size - finite.size
+        return cls(array.shape, str(array.dtype), broken, low, high, mean, std, norm)
+
+    def __float__(self) -> float:
+        if self.size != 1:
+            return float(self.__array__())
+        return self.mean if not self.not_finite else self.norm
+
+
+def summarised(value: Any) -> Any:
+    """Statistics in place of an array, or of each in a tuple; numbers and None as they are."""
+    if type(value) is tuple:
+        return tuple(map(summarised, value))
+    return Statistics.of(value) if isinstance(value, np.ndarray | np.generic) else value
