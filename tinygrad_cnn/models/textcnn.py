@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import OptionError, ShapeError
 from ..nn import Conv1d, Dropout, Embedding, Linear, Module, ReLU, Sequential
-from ..nn.init import normal
+from ..nn.init import uniform
 from ..ops.index import embedding
 from ..ops.reduce import max as maximum
 from ..ops.shape import concatenate
@@ -55,7 +55,8 @@ class TextCNN(Module):
         classes: outputs.
         dropout: probability of dropping a feature in training.
         fixed: d2l.ai's variant: a second embedding that is not learned stands beside the first.
-        vectors: (V, dimensions), what the embeddings begin with, such as GloVe's; random if None.
+        vectors: (V, dimensions), what the embeddings begin with, such as GloVe's. If None,
+            U(±0.25), as in Kim, arXiv:1408.5882.
 
     Raises:
         OptionError: no widths.
@@ -93,17 +94,17 @@ class TextCNN(Module):
             )
         self.widths = tuple(widths)
         self.embedding = Embedding(vocabulary, dimensions)
-        if vectors is not None:
-            self.embedding.weight.data = np.asarray(vectors, self.embedding.weight.dtype)
-        self.constant_embedding = None
-        if fixed:
-            start = normal((vocabulary, dimensions), 1.0) if vectors is None else vectors
-            self.constant_embedding = FixedEmbedding(np.asarray(start, self.embedding.weight.dtype))
+        self.embedding.weight.data = self._vectors(vectors)
+        self.constant_embedding = FixedEmbedding(self._vectors(vectors)) if fixed else None
         seen = 2 * dimensions if fixed else dimensions
         self.convs = Sequential(*(Conv1d(seen, filters, width) for width in widths))
         self.relu = ReLU()
         self.dropout = Dropout(dropout)
         self.decoder = Linear(filters * len(self.widths), classes)
+
+    def _vectors(self, given: Any) -> np.ndarray[Any, Any]:
+        shape, dtype = self.embedding.weight.shape, self.embedding.weight.dtype
+        return uniform(shape, 0.25) if given is None else np.array(given, dtype)
 
     def forward(self, words: Tensor) -> Tensor:
         """Sentences (N, words), whole numbers → logits (N, classes)."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..context import mode, no_grad
+from ..context import Watcher, mode, no_grad
 from ..errors import OptionError
 from ..graph import Node
 from ..ops.normalization import batch_norm_train
@@ -115,7 +115,7 @@ def use_population_statistics(model: Module, batches: Iterable[Any]) -> Module:
     return model
 
 
-class _Pooled:
+class _Pooled(Watcher):
     """Mean and variance over all batches, for each batch norm by its dotted name."""
 
     def __init__(self) -> None:
@@ -131,9 +131,6 @@ class _Pooled:
         mean, var = mean.astype(np.float64), var.astype(np.float64)
         count, total, squares = self.sums.get(node.scope, (0, 0.0, 0.0))
         self.sums[node.scope] = (count + n, total + n * mean, squares + n * (var + mean**2))
-
-    def on_backward(self, *_: Any) -> None:
-        """There is no backward pass here."""
 
     def statistics(self, name: str) -> tuple[Any, Any]:
         """The mean, and the unbiased variance."""

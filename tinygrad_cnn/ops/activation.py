@@ -11,15 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.polynomial import Chebyshev
 
-from ..errors import OptionError
 from ..op import Op, Shape, constant, op
-from .elementwise import exp, sigmoid, tanh, where
+from .elementwise import exp, floating, sigmoid, tanh, where
+from .options import choice, number
 
 
 @op(elementwise=True)
 def leaky_relu(x: Any, *, negative_slope: float = 0.01) -> Any:
     """x for x > 0, else negative_slope·x; the gradient at 0 is negative_slope."""
     return np.where(x > 0, x, negative_slope * x)
+
+
+@leaky_relu.check
+def _(x: Any, *, negative_slope: float) -> dict[str, Any]:
+    return {"negative_slope": number("leaky_relu", "negative_slope", negative_slope)}
 
 
 leaky_relu.vjp(lambda g, y, x, negative_slope: where(constant(x) > 0, g, negative_slope * g))
@@ -34,6 +39,11 @@ def _(at: Shape, x: Any, *, negative_slope: float) -> Any:
 def elu(x: Any, *, alpha: float = 1.0) -> Any:
     """x for x > 0, else alpha·(eˣ − 1) (Clevert et al. 2016)."""
     return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+
+
+@elu.check
+def _(x: Any, *, alpha: float) -> dict[str, Any]:
+    return {"alpha": number("elu", "alpha", alpha)}
 
 
 @elu.vjp
@@ -92,12 +102,13 @@ _ERFC = _erfc_chebyshev()
 
 
 def _erf(x: Any) -> Any:
-    z = np.minimum(np.abs(np.asarray(x, np.float64)), 6.0)  # erf(6) rounds to 1
+    x = floating(x)
+    z = np.minimum(np.abs(x.astype(np.float64, copy=False)), 6.0)  # erf(6) rounds to 1
     t = 2 / (2 + z)
     small = z < 0.5
     series = z * (2 / math.sqrt(math.pi)) * _erf_series(np.where(small, z * z, 0))
     y = np.where(small, series, 1 - t * np.exp(_ERFC(t) - z * z))
-    return np.copysign(y, x).astype(np.asarray(x).dtype)
+    return np.copysign(y, x).astype(x.dtype)
 
 
 def _erf_series(square: Any) -> Any:
@@ -129,6 +140,7 @@ def gelu(x: Any, *, approximate: str = "none") -> Any:
     Raises:
         OptionError: another value of `approximate`.
     """
+    x = floating(x)
     return x * _gelu_gate(x, approximate)
 
 
@@ -140,9 +152,7 @@ def _gelu_gate(x: Any, approximate: str) -> Any:
 
 @gelu.check
 def _(x: Any, *, approximate: str) -> dict[str, Any]:
-    if approximate not in {"none", "tanh"}:
-        raise OptionError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
-    return {"approximate": approximate}
+    return {"approximate": choice("gelu", "approximate", approximate, ("none", "tanh"))}
 
 
 @gelu.vjp

@@ -15,7 +15,9 @@ import numpy as np
 from ..definition import add_up
 from ..errors import DtypeError, OptionError, ShapeError
 from ..op import Op, Shape, constant, op
+from .options import is_integer
 from .pooling import unpool
+from .windows import layout
 
 
 def window(i: int, n: int, o: int) -> range:
@@ -27,17 +29,16 @@ def _check_output_size(d: int, name: str) -> Any:
     def check(x: Any, *, output_size: Any) -> dict[str, Any]:
         shape = np.shape(x)
         if len(shape) != d + 2 or 0 in shape[2:]:
-            layout = "N, C, " + ", ".join("DHW"[3 - d :])
-            raise ShapeError(f"{name}: input must be ({layout}) with cells to pool, got {shape}")
+            raise ShapeError(f"{name}: input must be ({layout(d)}) with cells to pool, got {shape}")
         if np.asarray(x).dtype.kind != "f":
             raise DtypeError(f"{name}: a floating input is needed, got {np.asarray(x).dtype}")
         sizes = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size,) * d
-        if len(sizes) != d or not all(s is None or (isinstance(s, int) and s > 0) for s in sizes):
+        if len(sizes) != d or not all(s is None or (is_integer(s) and s > 0) for s in sizes):
             raise OptionError(
                 f"{name}: output_size must be an int ≥ 1, or {d} of them (None keeps an axis), "
                 f"got {output_size!r}"
             )
-        return {"output_size": tuple(s or n for s, n in zip(sizes, shape[2:], strict=True))}
+        return {"output_size": tuple(int(s or n) for s, n in zip(sizes, shape[2:], strict=True))}
 
     return check
 
@@ -117,7 +118,7 @@ def _winners(x: Any, output_size: Shape) -> Any:
         )
     flat = np.ravel_multi_index(np.broadcast_arrays(*tables), size)
     flat = flat.reshape(*output_size, -1)
-    gathered = x.reshape(*lead, -1)[..., flat]
+    gathered = x.reshape(*lead, math.prod(size))[..., flat]
     first = gathered.argmax(axis=-1)
     return np.take_along_axis(np.broadcast_to(flat, gathered.shape), first[..., None], axis=-1)[
         ..., 0
@@ -126,9 +127,9 @@ def _winners(x: Any, output_size: Shape) -> Any:
 
 def _adaptive_max_pool(d: int) -> Op:
     def forward(x: Any, *, output_size: Any) -> Any:
-        index = _winners(x, output_size).reshape(*x.shape[:2], -1)
-        picked = np.take_along_axis(x.reshape(*x.shape[:2], -1), index, axis=-1)
-        return picked.reshape(*x.shape[:2], *output_size)
+        flat = x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
+        index = _winners(x, output_size).reshape(*x.shape[:2], math.prod(output_size))
+        return np.take_along_axis(flat, index, axis=-1).reshape(*x.shape[:2], *output_size)
 
     forward.__doc__ = f"""The largest of each window, the windows chosen to give the output a size.
 

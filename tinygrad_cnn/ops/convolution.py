@@ -23,8 +23,10 @@ from ..kernels.convolution import (
     convolve_input_grad,
     convolve_weight_grad,
     output_size,
+    output_sizes,
 )
 from ..op import Op, Shape, op
+from .options import integer, is_integer
 from .windows import Pairs, layout, padding_pairs, per_axis, places, read
 
 
@@ -38,6 +40,7 @@ class _Family:
         self.weight_grad: Op = op(f"conv{d}d_weight_grad", _weight_grad)
         self.conv.check(self._check)
         self.transpose.check(self._check_transpose)
+        self.weight_grad.check(self._check_weight_grad)
         self._declare_gradients()
         self.conv.definition(_define_convolution).multiply_adds(
             lambda out, x, w, b, **o: math.prod(out) * math.prod(w[1:])
@@ -122,24 +125,17 @@ class _Family:
 
     def _check_arrays(self, name: str, x: Any, w: Any, b: Any, groups: Any) -> None:
         X, W = np.shape(x), np.shape(w)
-        if len(X) != self.d + 2:
-            raise ShapeError(f"{name}: input must be ({layout(self.d)}), got {X}")
-        if len(W) != self.d + 2 or 0 in W[2:]:
+        if len(X) != self.d + 2 or 0 in X[2:]:
+            empty = ", which has no cells" if 0 in X[2:] else ""
+            raise ShapeError(f"{name}: input must be ({layout(self.d)}), got {X}{empty}")
+        if len(W) != self.d + 2 or 0 in W:
             order = "in, out/groups" if name.startswith("conv_transpose") else "out, in/groups"
             raise ShapeError(
-                f"{name}: weight must have {self.d + 2} axes ({order}, kernel), got {W}"
+                f"{name}: weight must have {self.d + 2} axes ({order}, kernel), none of size 0, "
+                f"got {W}"
             )
-        dtypes = {
-            which: np.asarray(a).dtype
-            for which, a in (("input", x), ("weight", w), ("bias", b))
-            if a is not None
-        }
-        if len(set(dtypes.values())) > 1 or any(dtype.kind != "f" for dtype in dtypes.values()):
-            listed = ", ".join(f"{which} {dtype}" for which, dtype in dtypes.items())
-            raise DtypeError(
-                f"{name}: inputs must share one floating dtype, got {listed}; cast with .astype"
-            )
-        if not isinstance(groups, int | np.integer) or groups < 1 or W[0] % groups:
+        _share_one_dtype(name, input=x, weight=w, bias=b)
+        if not is_integer(groups) or groups < 1 or W[0] % groups:
             raise OptionError(
                 f"{name}: groups={groups!r} must be a positive int that divides the first size "
                 f"{W[0]} of weight {W}"
@@ -214,6 +210,42 @@ class _Family:
             "groups": int(groups),
             "dilation": dilation,
         }
+
+    def _check_weight_grad(
+        self, x: Any, g: Any, *, kernel: Any, stride: Any, padding: Any, dilation: Any, groups: Any
+    ) -> dict[str, Any]:
+        name, d = self.weight_grad.name, self.d
+        X, G = np.shape(x), np.shape(g)
+        if len(X) != d + 2 or len(G) != d + 2 or X[0] != G[0] or 0 in (*X[1:], *G[1:]):
+            raise ShapeError(f"{name}: two ({layout(d)}) of one batch are needed, got {X}, {G}")
+        _share_one_dtype(name, input=x, gradient=g)
+        kernel = per_axis(kernel, d, name, "kernel", 1)
+        stride = per_axis(stride, d, name, "stride", 1)
+        dilation = per_axis(dilation, d, name, "dilation", 1)
+        pairs = padding_pairs(padding, d, kernel, dilation, name)
+        groups = integer(name, "groups", groups, least=1)
+        out = output_sizes(X[2:], kernel, stride, pairs, dilation)
+        if out != G[2:] or X[1] % groups or G[1] % groups:
+            raise ShapeError(
+                f"{name}: input {X} has {out} windows, the gradient at the output is {G}, with "
+                f"groups={groups}"
+            )
+        return {
+            "kernel": kernel,
+            "stride": stride,
+            "padding": pairs,
+            "dilation": dilation,
+            "groups": groups,
+        }
+
+
+def _share_one_dtype(name: str, **arrays: Any) -> None:
+    dtypes = {which: np.asarray(a).dtype for which, a in arrays.items() if a is not None}
+    if len(set(dtypes.values())) > 1 or any(dtype.kind != "f" for dtype in dtypes.values()):
+        listed = ", ".join(f"{which} {dtype}" for which, dtype in dtypes.items())
+        raise DtypeError(
+            f"{name}: inputs must share one floating dtype, got {listed}; cast with .astype"
+        )
 
 
 def _transposed_size(

@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 
 from .. import defaults
-from ..errors import OptionError, ShapeError
-from ..op import Shape, op
+from ..errors import DtypeError, OptionError, ShapeError
+from ..op import Shape, constant, op
+from .options import number
 
 
 @op
 def dropout_mask(x: Any, mask: Any, *, p: float) -> Any:
     """x where the mask holds, else 0, scaled by 1/(1−p) to keep the mean."""
-    return x * (mask * np.asarray(1 / (1 - p), x.dtype))
+    return x * (mask * np.asarray(1 / (1 - p), np.asarray(x).dtype))
 
 
 @dropout_mask.check
@@ -23,14 +24,17 @@ def _(x: Any, mask: Any, *, p: float) -> dict[str, Any]:
         raise ShapeError(
             f"dropout: mask {np.shape(mask)} must have the input's shape {np.shape(x)}"
         )
+    if np.asarray(x).dtype.kind != "f":
+        raise DtypeError(f"dropout: a floating input is needed, got {np.asarray(x).dtype}")
     return {"p": probability(p)}
 
 
 def probability(p: float) -> float:
     """p as a float; refuses what is not in 0 ≤ p < 1."""
-    if not 0 <= p < 1:
+    found = number("dropout", "p", p)
+    if not 0 <= found < 1:
         raise OptionError(f"dropout: p must be in 0 ≤ p < 1, got {p}")
-    return float(p)
+    return found
 
 
 dropout_mask.vjp(lambda g, y, x, mask, p: dropout_mask(g, mask, p=p), None)
@@ -58,4 +62,4 @@ def dropout(x: Any, p: float = 0.5, training: bool = True) -> Any:
     p = probability(p)
     if not training or p == 0:
         return x
-    return dropout_mask(x, defaults.generator().random(x.shape) >= p, p=p)
+    return dropout_mask(x, defaults.generator().random(np.shape(constant(x))) >= p, p=p)

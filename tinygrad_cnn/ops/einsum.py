@@ -13,6 +13,7 @@ import numpy as np
 from ..definition import add_up
 from ..errors import OptionError, ShapeError
 from ..op import Op, Shape, op
+from .shape import reshape
 
 
 def _forward(*arrays: Any, inputs: tuple[str, ...], output: str) -> Any:
@@ -164,8 +165,8 @@ def outer(a: Any, b: Any) -> Any:
 
 
 outer.vjp(
-    lambda g, y, a, b: (g @ b.reshape(-1)).reshape(a.shape),
-    lambda g, y, a, b: (a.reshape(-1) @ g).reshape(b.shape),
+    lambda g, y, a, b: (g @ reshape(b, -1)).reshape(a.shape),
+    lambda g, y, a, b: (reshape(a, -1) @ g).reshape(b.shape),
 )
 
 

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..definition import broadcast_index
-from ..errors import DtypeError, OptionError
+from ..errors import OptionError
 from ..op import Op, Shape, constant, op
+from .options import number
 
 _NEVER_RAISE = {operator.add, operator.sub, operator.mul, operator.neg, abs}
 
@@ -37,27 +38,52 @@ def _elementwise(
     fast: Callable[..., float],
     *vjps: Callable[..., Any] | None,
     symbol: str | None = None,
+    doc: str | None = None,
 ) -> Op:
     name = forward.__name__.strip("_")
     single = fast if fast in _NEVER_RAISE else _one(fast, forward)
     declared: Op = op(name, forward, *vjps, elementwise=True, single=single, symbol=symbol)
+    declared.__doc__ = doc or forward.__doc__
     return declared
 
 
 # --- arithmetic ------------------------------------------------------------------------------
 
-add = _elementwise(np.add, operator.add, lambda g, y, a, b: g, lambda g, y, a, b: g, symbol="+")
+add = _elementwise(
+    np.add, operator.add, lambda g, y, a, b: g, lambda g, y, a, b: g, symbol="+", doc="a + b."
+)
 subtract = _elementwise(
-    np.subtract, operator.sub, lambda g, y, a, b: g, lambda g, y, a, b: -g, symbol="−"
+    np.subtract,
+    operator.sub,
+    lambda g, y, a, b: g,
+    lambda g, y, a, b: -g,
+    symbol="−",
+    doc="a − b.",
 )
 multiply = _elementwise(
-    np.multiply, operator.mul, lambda g, y, a, b: g * b, lambda g, y, a, b: g * a, symbol="×"
+    np.multiply,
+    operator.mul,
+    lambda g, y, a, b: g * b,
+    lambda g, y, a, b: g * a,
+    symbol="×",
+    doc="a · b, element by element.",
 )
 divide = _elementwise(
-    np.divide, operator.truediv, lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b, symbol="÷"
+    np.divide,
+    operator.truediv,
+    lambda g, y, a, b: g / b,
+    lambda g, y, a, b: -g * y / b,
+    symbol="÷",
+    doc="a / b; at b = 0 it is ±∞, or NaN for 0 / 0.",
 )
-negative = _elementwise(np.negative, operator.neg, lambda g, y, x: -g, symbol="−")
-absolute = _elementwise(np.absolute, abs, lambda g, y, x: g * np.sign(constant(x)), symbol="|·|")
+negative = _elementwise(np.negative, operator.neg, lambda g, y, x: -g, symbol="−", doc="−x.")
+absolute = _elementwise(
+    np.absolute,
+    abs,
+    lambda g, y, x: g * np.sign(constant(x)),
+    symbol="|·|",
+    doc="|x|; the gradient at 0 is 0.",
+)
 
 
 def _power_vjp_base(g: Any, y: Any, a: Any, b: Any) -> Any:
@@ -72,11 +98,35 @@ def _power_vjp_exponent(g: Any, y: Any, a: Any, b: Any) -> Any:
     return g * y * log(where(zero, 1.0, a))
 
 
-power = _elementwise(np.power, math.pow, _power_vjp_base, _power_vjp_exponent, symbol="**")
+power = _elementwise(
+    np.power,
+    math.pow,
+    _power_vjp_base,
+    _power_vjp_exponent,
+    symbol="**",
+    doc="""a to the power of b. 0⁰ is 1, with a gradient of 0 at both.
+
+    A negative base takes whole exponents only, else the result is NaN. The gradient at the exponent
+    is aᵇ·log a: NaN for a negative base, 0 at a = 0 for b ≥ 0.
+    """,
+)
 
 
 def _where(condition: Any, a: Any, b: Any) -> Any:
-    """`a` where the condition holds, else `b`. No gradient flows to the condition."""
+    """`a` where the condition holds, else `b`. No gradient flows to the condition.
+
+    Each element of the gradient goes to the side that was taken, and a plain 0 to the other, be
+    that infinite or NaN. But a 0 that flows on into log or sqrt at 0 meets a slope of ∞, and
+    0 · ∞ is NaN. So make the input safe as well:
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> x = tg.Tensor([0.0, 4.0], requires_grad=True)
+        >>> taken = x.data > 0
+        >>> tg.where(taken, tg.sqrt(tg.where(taken, x, 1.0)), 0.0).sum().backward()
+        >>> x.grad
+        Tensor([0.  , 0.25])
+    """
     return np.where(condition, a, b)
 
 
@@ -98,10 +148,16 @@ def _first_wins(beats: Any) -> tuple[Any, Any]:
 
 
 maximum = _elementwise(
-    np.maximum, lambda a, b: b if b > a or b != b else a, *_first_wins(operator.gt)
+    np.maximum,
+    lambda a, b: b if b > a or b != b else a,
+    *_first_wins(operator.gt),
+    doc="The larger of a and b; of equals the gradient goes to a.",
 )
 minimum = _elementwise(
-    np.minimum, lambda a, b: b if b < a or b != b else a, *_first_wins(operator.lt)
+    np.minimum,
+    lambda a, b: b if b < a or b != b else a,
+    *_first_wins(operator.lt),
+    doc="The smaller of a and b; of equals the gradient goes to a.",
 )
 
 # --- functions of one number -----------------------------------------------------------------
@@ -112,8 +168,15 @@ def _relu(x: Any) -> Any:
     return np.maximum(x, 0)
 
 
+def floating(x: Any) -> Any:
+    """x, of integers or booleans as float64: small integers would overflow without a word."""
+    x = np.asarray(x)
+    return x.astype(np.float64) if x.dtype.kind in "iub" else x
+
+
 def _sigmoid(x: Any) -> Any:
     """1 / (1 + e⁻ˣ), computed without overflow."""
+    x = floating(x)
     e = np.exp(-np.abs(x))
     return np.where(x >= 0, 1, e) / (1 + e)
 
@@ -123,15 +186,23 @@ def _sigmoid_of_one(x: float) -> float:
     return (1.0 if x >= 0 else e) / (1.0 + e)
 
 
-exp = _elementwise(np.exp, math.exp, lambda g, y, x: g * y)
-log: Op = _elementwise(np.log, math.log, lambda g, y, x: g / x)
-expm1 = _elementwise(np.expm1, math.expm1, lambda g, y, x: g * (y + 1))
-log1p = _elementwise(np.log1p, math.log1p, lambda g, y, x: g / (1 + x))
-square = _elementwise(np.square, lambda x: x * x, lambda g, y, x: g * (2 * x))
-sqrt = _elementwise(np.sqrt, math.sqrt, lambda g, y, x: g / (2 * y))
-sin: Op = _elementwise(np.sin, math.sin, lambda g, y, x: g * cos(x))
-cos: Op = _elementwise(np.cos, math.cos, lambda g, y, x: -g * sin(x))
-tanh = _elementwise(np.tanh, math.tanh, lambda g, y, x: g * (1 - y * y))
+exp = _elementwise(np.exp, math.exp, lambda g, y, x: g * y, doc="eˣ.")
+log: Op = _elementwise(
+    np.log, math.log, lambda g, y, x: g / x, doc="The natural logarithm; −∞ at 0, with slope ∞."
+)
+expm1 = _elementwise(
+    np.expm1, math.expm1, lambda g, y, x: g * (y + 1), doc="eˣ − 1, to all digits near 0."
+)
+log1p = _elementwise(
+    np.log1p, math.log1p, lambda g, y, x: g / (1 + x), doc="log(1 + x), to all digits near 0."
+)
+square = _elementwise(np.square, lambda x: x * x, lambda g, y, x: g * (2 * x), doc="x².")
+sqrt = _elementwise(
+    np.sqrt, math.sqrt, lambda g, y, x: g / (2 * y), doc="√x; the gradient at 0 is ∞."
+)
+sin: Op = _elementwise(np.sin, math.sin, lambda g, y, x: g * cos(x), doc="sin x, x in radians.")
+cos: Op = _elementwise(np.cos, math.cos, lambda g, y, x: -g * sin(x), doc="cos x, x in radians.")
+tanh = _elementwise(np.tanh, math.tanh, lambda g, y, x: g * (1 - y * y), doc="tanh x.")
 sigmoid = _elementwise(_sigmoid, _sigmoid_of_one, lambda g, y, x: g * (y * (1 - y)))
 relu = _elementwise(
     _relu, lambda x: x if x > 0 or x != x else 0.0, lambda g, y, x: g * (constant(x) > 0)
@@ -141,6 +212,8 @@ relu = _elementwise(
 @op(elementwise=True)
 def clip(x: Any, *, min: float | None = None, max: float | None = None) -> Any:
     """x, but no less than `min` and no more than `max`; the gradient passes in min ≤ x ≤ max.
+
+    Both are numbers; for bounds that differ from element to element use `maximum` and `minimum`.
 
     Raises:
         OptionError: neither bound is given, or min > max.
@@ -152,19 +225,11 @@ def clip(x: Any, *, min: float | None = None, max: float | None = None) -> Any:
 def _(x: Any, *, min: float | None, max: float | None) -> dict[str, Any]:
     if min is None and max is None:
         raise OptionError("clip: give min, max, or both")
-    for name, bound in (("min", min), ("max", max)):
-        if bound is not None and not isinstance(bound, int | float | np.number):
-            raise DtypeError(
-                f"clip: {name} must be a number, got {type(bound).__name__}; use maximum and "
-                "minimum for bounds that differ from element to element"
-            )
-    if min is not None and max is not None and min > max:
+    low = None if min is None else number("clip", "min", min)
+    high = None if max is None else number("clip", "max", max)
+    if low is not None and high is not None and low > high:
         raise OptionError(f"clip: min {min} is larger than max {max}")
-    # Python numbers, so that they take the input's dtype
-    return {
-        "min": None if min is None else float(min),
-        "max": None if max is None else float(max),
-    }
+    return {"min": low, "max": high}
 
 
 @clip.vjp

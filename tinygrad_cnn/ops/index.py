@@ -33,7 +33,9 @@ def _(indices: Any, weight: Any) -> dict[str, Any]:
         raise DtypeError(f"embedding: indices must be integers, got {index.dtype}")
     if index.size and not (index.min() >= 0 and index.max() < shape[0]):
         worst = index.min() if index.min() < 0 else index.max()
-        raise OptionError(f"embedding: index {worst} is not in the table's 0 … {shape[0] - 1}")
+        raise OptionError(
+            f"embedding: index {worst} is not in 0 … {shape[0] - 1}, the entries of weight {shape}"
+        )
     return {}
 
 

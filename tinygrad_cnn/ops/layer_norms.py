@@ -16,6 +16,7 @@ import numpy as np
 from ..definition import add_up
 from ..errors import DtypeError, OptionError, ShapeError
 from ..op import Shape, op
+from .options import integer, number, sizes
 
 
 def _standardised(rows: Any, eps: float) -> tuple[Any, Any]:
@@ -32,7 +33,7 @@ def _row_gradient(g_hat: Any, hat: Any, rstd: Any) -> Any:
     return (g_hat - along - hat * across) * rstd
 
 
-def _check_affine(name: str, x: Any, shape: Shape, eps: float, **affine: Any) -> None:
+def _check_affine(name: str, x: Any, shape: Shape, **affine: Any) -> None:
     dtype = np.asarray(x).dtype
     if dtype.kind != "f":
         raise DtypeError(f"{name}: a floating input is needed, got {dtype}")
@@ -43,8 +44,6 @@ def _check_affine(name: str, x: Any, shape: Shape, eps: float, **affine: Any) ->
             raise DtypeError(
                 f"{name}: input is {dtype}, {which} {np.asarray(v).dtype}; cast with .astype"
             )
-    if not eps >= 0:
-        raise OptionError(f"{name}: eps must not be negative, got {eps}")
 
 
 def _definition(x: Any, at: Shape, places: list[Shape], eps: float) -> Any:
@@ -84,12 +83,11 @@ def _rows(x: Any, normalized_shape: Shape) -> Any:
 
 @layer_norm.check
 def _(x: Any, weight: Any, bias: Any, *, normalized_shape: Any, eps: float) -> dict[str, Any]:
-    given = normalized_shape if isinstance(normalized_shape, tuple | list) else (normalized_shape,)
-    wanted, shape = tuple(given), np.shape(x)
+    wanted, shape = sizes("layer_norm", "normalized_shape", normalized_shape), np.shape(x)
     if not wanted or 0 in wanted or shape[len(shape) - len(wanted) :] != wanted:
         raise ShapeError(f"layer_norm: input {shape} must end in normalized_shape {wanted}")
-    _check_affine("layer_norm", x, wanted, eps, weight=weight, bias=bias)
-    return {"normalized_shape": wanted, "eps": float(eps)}
+    _check_affine("layer_norm", x, wanted, weight=weight, bias=bias)
+    return {"normalized_shape": wanted, "eps": number("layer_norm", "eps", eps, least=0)}
 
 
 @layer_norm.vjp
@@ -154,13 +152,13 @@ def _(x: Any, weight: Any, bias: Any, *, num_groups: int, eps: float) -> dict[st
     shape = np.shape(x)
     if len(shape) < 2 or 0 in shape[1:]:
         raise ShapeError(f"group_norm: input must be (N, C, …) with elements, got {shape}")
-    if not isinstance(num_groups, int) or num_groups < 1 or shape[1] % num_groups:
+    groups = integer("group_norm", "num_groups", num_groups, least=1)
+    if shape[1] % groups:
         raise OptionError(
-            f"group_norm: num_groups={num_groups!r} must be an int that divides the {shape[1]} "
-            f"channels of input {shape}"
+            f"group_norm: num_groups={groups} must divide the {shape[1]} channels of input {shape}"
         )
-    _check_affine("group_norm", x, shape[1:2], eps, weight=weight, bias=bias)
-    return {"num_groups": num_groups, "eps": float(eps)}
+    _check_affine("group_norm", x, shape[1:2], weight=weight, bias=bias)
+    return {"num_groups": groups, "eps": number("group_norm", "eps", eps, least=0)}
 
 
 @group_norm.vjp

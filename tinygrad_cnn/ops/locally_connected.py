@@ -93,8 +93,8 @@ def _(x: Any, w: Any, b: Any, *, stride: Any, padding: Any) -> dict[str, Any]:
     name, X, W = "locally_connected2d", np.shape(x), np.shape(w)
     if len(X) != 4:
         raise ShapeError(f"{name}: input must be (N, C, H, W), got {X}")
-    if len(W) != 6:
-        raise ShapeError(f"{name}: weight must be (O, C, kh, kw, OH, OW), got {W}")
+    if len(W) != 6 or 0 in W:
+        raise ShapeError(f"{name}: weight must be (O, C, kh, kw, OH, OW), no size 0, got {W}")
     dtypes = {str(np.asarray(a).dtype) for a in (x, w, b) if a is not None}
     if len(dtypes) > 1:
         raise DtypeError(f"{name}: inputs must share one dtype, got {', '.join(sorted(dtypes))}")

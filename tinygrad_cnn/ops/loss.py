@@ -14,14 +14,13 @@ from ..errors import DtypeError, GraphError, OptionError, ShapeError
 from ..graph import Handle
 from ..op import Shape, constant, op
 from .activation import softplus
-from .elementwise import sigmoid
+from .elementwise import floating, sigmoid
+from .options import choice, integer, number
 from .softmax import log_softmax, log_sum_exp, slice_through, softmax
 
 
 def _reduction(name: str, reduction: str) -> str:
-    if reduction not in {"mean", "sum", "none"}:
-        raise OptionError(f"{name}: reduction {reduction!r} is not mean, sum or none")
-    return reduction
+    return choice(name, "reduction", reduction, ("mean", "sum", "none"))
 
 
 # --- classes ---------------------------------------------------------------------------------
@@ -101,7 +100,8 @@ def _weighted(
     log_p: Any, target: Any, weight: Any, ignore_index: int, reduction: str, smoothing: float
 ) -> Any:
     q, total = _coefficients(log_p.shape, log_p.dtype, target, weight, ignore_index, smoothing)
-    losses = -np.where(q == 0, 0, q * log_p).sum(axis=1)
+    with np.errstate(invalid="ignore"):  # 0 · −∞, which counts as 0
+        losses = -np.where(q == 0, 0, q * log_p).sum(axis=1)
     if reduction == "none":
         return losses
     return losses.sum() if reduction == "sum" else losses.sum() / total
@@ -121,17 +121,19 @@ def _check_classes(
         )
     if dtype.kind != "f":
         raise DtypeError(f"{name}: floating logits are needed, got {dtype}")
+    ignore_index = integer(name, "ignore_index", ignore_index)
     used = target[target != ignore_index]
     if used.size and not (used.min() >= 0 and used.max() < shape[1]):
         worst = used.max() if used.max() >= shape[1] else used.min()
         raise OptionError(
             f"{name}: class {worst} in target, but the logits have {shape[1]} classes "
-            f"(0 … {shape[1] - 1})"
+            f"(0 … {shape[1] - 1}), of shape {shape}"
         )
     weight = _constant_option(name, "weight", weight, dtype)
     if weight is not None and weight.shape != shape[1:2]:
         raise ShapeError(
-            f"{name}: weight must have shape {shape[1:2]}, one for each class, got {weight.shape}"
+            f"{name}: weight must have shape {shape[1:2]}, one for each class of logits {shape}, "
+            f"got {weight.shape}"
         )
     return {
         "weight": weight,
@@ -144,15 +146,22 @@ def _constant_option(name: str, option: str, value: Any, dtype: Any) -> Any:
     """An array given as an option, in the input's dtype; refused if it asks for a gradient."""
     if isinstance(value, Handle) and value.node.needs_grad:
         raise GraphError(f"{name}: {option} has no gradient; pass {option}.detach()")
-    return None if value is None else np.asarray(constant(value), dtype)
+    if value is None:
+        return None
+    try:
+        array = np.asarray(constant(value))
+    except ValueError as error:  # ragged
+        raise ShapeError(f"{name}: {option} is no array: {error}") from error
+    if array.dtype.kind not in "fiub":
+        raise DtypeError(f"{name}: {option} must hold real numbers, got {array.dtype}")
+    return array.astype(dtype, copy=False)
 
 
 @cross_entropy.check
 def _(logits: Any, target: Any, *, label_smoothing: float, **options: Any) -> dict[str, Any]:
     checked = _check_classes("cross_entropy", logits, target, **options)
-    if not 0 <= label_smoothing <= 1:
-        raise OptionError(f"cross_entropy: label_smoothing must be in 0 … 1, got {label_smoothing}")
-    return {**checked, "label_smoothing": float(label_smoothing)}
+    smoothing = number("cross_entropy", "label_smoothing", label_smoothing, least=0, most=1)
+    return {**checked, "label_smoothing": smoothing}
 
 
 @nll_loss.check
@@ -275,6 +284,10 @@ def _check_pair(name: str, x: Any, target: Any, reduction: str) -> dict[str, Any
         )
     if np.asarray(x).dtype.kind != "f":
         raise DtypeError(f"{name}: a floating input is needed, got {np.asarray(x).dtype}")
+    if np.asarray(target).dtype.kind not in "fiub":
+        raise DtypeError(
+            f"{name}: the target must hold real numbers, got {np.asarray(target).dtype}"
+        )
     return {"reduction": _reduction(name, reduction)}
 
 
@@ -301,7 +314,7 @@ def mse_loss(x: Any, target: Any, *, reduction: str = "mean") -> Any:
     Raises:
         ShapeError: the shapes differ.
     """
-    return _reduced((x - target) ** 2, reduction)
+    return _reduced(np.square(np.subtract(x, target)), reduction)
 
 
 @mse_loss.check
@@ -335,6 +348,7 @@ def binary_cross_entropy_with_logits(
     Raises:
         ShapeError: the shapes differ.
     """
+    x, target = np.asarray(x), floating(target)
     softplus_minus = np.logaddexp(0, -x)  # −log σ(x); and −log(1−σ(x)) = x + that
     gain = 1 if pos_weight is None else 1 + (pos_weight - 1) * target
     return _reduced(((1 - target) * x + gain * softplus_minus).astype(x.dtype), reduction)

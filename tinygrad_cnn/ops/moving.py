@@ -13,14 +13,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import DtypeError, OptionError, ShapeError
-from ..op import Shape, op
-from .axes import Axis, reduced_axes
+from ..op import Shape, constant, op
+from .axes import Axis, one_axis, reduced_axes
+from .options import choice, is_integer, number
 from .shape import concatenate, getitem, scatter_add
-
-
-def _one_axis(axis: Any, ndim: int, name: str) -> int:
-    return reduced_axes((axis,), ndim, name)[0]
-
 
 # --- axes ------------------------------------------------------------------------------------
 
@@ -37,7 +33,7 @@ def _(x: Any, *, source: Any, destination: Any) -> dict[str, Any]:
 
     def places(axes: Any) -> tuple[int, ...]:
         given = axes if isinstance(axes, tuple | list) else (axes,)
-        return tuple(_one_axis(a, ndim, "moveaxis") for a in given)
+        return tuple(one_axis(a, ndim, "moveaxis") for a in given)
 
     moved, to = places(source), places(destination)
     if len(moved) != len(to) or len(set(moved)) < len(moved) or len(set(to)) < len(to):
@@ -68,7 +64,9 @@ def expand_dims(x: Any, *, axis: Axis) -> Any:
 @expand_dims.check
 def _(x: Any, *, axis: Any) -> dict[str, Any]:
     new = axis if isinstance(axis, tuple | list) else (axis,)
-    return {"axis": reduced_axes(tuple(new), np.ndim(x) + len(new), "expand_dims")}
+    ndim = np.ndim(x) + len(new)
+    of = f"the result of an input {np.shape(x)},"
+    return {"axis": reduced_axes(tuple(new), ndim, "expand_dims", of)}
 
 
 @expand_dims.vjp
@@ -146,10 +144,10 @@ def roll(x: Any, *, shift: Any, axis: Any = None) -> Any:
 @roll.check
 def _(x: Any, *, shift: Any, axis: Any) -> dict[str, Any]:
     shifts = tuple(shift) if isinstance(shift, tuple | list) else (shift,)
-    if not all(isinstance(s, int | np.integer) for s in shifts):
+    if not all(map(is_integer, shifts)):
         raise DtypeError(f"roll: shift must be an int or several, got {shift!r}")
     if axis is None:
-        if len(shifts) > 1:
+        if len(shifts) != 1:
             raise OptionError(f"roll: {len(shifts)} shifts need as many axes, got axis=None")
         return {"shift": int(shifts[0]), "axis": None}
     axes = tuple(axis) if isinstance(axis, tuple | list) else (axis,)
@@ -157,7 +155,7 @@ def _(x: Any, *, shift: Any, axis: Any) -> dict[str, Any]:
         raise OptionError(f"roll: {len(shifts)} shifts, but {len(axes)} axes")
     return {
         "shift": tuple(map(int, shifts)),
-        "axis": tuple(_one_axis(a, np.ndim(x), "roll") for a in axes),
+        "axis": tuple(one_axis(a, np.ndim(x), "roll") for a in axes),
     }
 
 
@@ -177,6 +175,17 @@ def _(at: Shape, x: Any, *, shift: Any, axis: Any) -> Any:
     return x[tuple(index)]
 
 
+def _integers(name: str, option: str, value: Any) -> Any:
+    """An array of integers; an empty list is one, too."""
+    try:
+        array = np.asarray(constant(value))
+    except ValueError as error:  # ragged
+        raise ShapeError(f"{name}: {option} {value!r} is no array: {error}") from error
+    if array.dtype.kind not in "iu" and not (array.size == 0 and isinstance(value, list | tuple)):
+        raise DtypeError(f"{name}: {option} must be integers, got {array.dtype}")
+    return array.astype(np.intp, copy=False)
+
+
 def _index_along(axis: int | None, index: Any) -> Any:
     """An index that reads `index` along one axis (of the flattened input if None)."""
     return index if axis is None else (*(slice(None),) * axis, index)
@@ -193,13 +202,14 @@ def take(x: Any, *, indices: Any, axis: int | None = None) -> Any:
 
 @take.check
 def _(x: Any, *, indices: Any, axis: int | None) -> dict[str, Any]:
-    index = np.asarray(indices)
-    if index.dtype.kind not in "iu":
-        raise DtypeError(f"take: indices must be integers, got {index.dtype}")
-    axis = None if axis is None else _one_axis(axis, np.ndim(x), "take")
+    index = _integers("take", "indices", indices)
+    axis = None if axis is None else one_axis(axis, np.ndim(x), "take")
     size = np.size(x) if axis is None else np.shape(x)[axis]
     if index.size and not (-size <= index.min() and index.max() < size):
-        raise ShapeError(f"take: indices {index.min()} … {index.max()} are out of range for {size}")
+        raise ShapeError(
+            f"take: indices {index.min()} … {index.max()} are out of range for {size} elements of "
+            f"{np.shape(x)} along axis {axis}"
+        )
     return {"indices": np.where(index < 0, index + size, index), "axis": axis}
 
 
@@ -226,13 +236,16 @@ def repeat(x: Any, *, repeats: Any, axis: int | None = None) -> Any:
 
 @repeat.check
 def _(x: Any, *, repeats: Any, axis: int | None) -> dict[str, Any]:
-    axis = None if axis is None else _one_axis(axis, np.ndim(x), "repeat")
+    axis = None if axis is None else one_axis(axis, np.ndim(x), "repeat")
     size = np.size(x) if axis is None else np.shape(x)[axis]
-    counts = np.asarray(repeats)
-    if counts.dtype.kind not in "iu" or (counts.size and counts.min() < 0):
+    counts = _integers("repeat", "repeats", repeats)
+    if counts.size and counts.min() < 0:
         raise OptionError(f"repeat: repeats must be ints ≥ 0, got {repeats!r}")
     if counts.ndim > 1 or (counts.ndim == 1 and counts.size not in (1, size)):
-        raise ShapeError(f"repeat: {counts.shape} repeats do not fit {size} elements")
+        raise ShapeError(
+            f"repeat: {counts.shape} repeats do not fit {size} elements of "
+            f"{np.shape(x)} along axis {axis}"
+        )
     return {"repeats": np.broadcast_to(counts, (size,)), "axis": axis}
 
 
@@ -269,7 +282,8 @@ def _(*arrays: Any, axis: int) -> dict[str, Any]:
     shapes = [np.shape(a) for a in arrays]
     if len(set(shapes)) > 1:
         raise ShapeError(f"stack: all arrays must have one shape, got {shapes}")
-    return {"axis": _one_axis(axis, len(shapes[0]) + 1, "stack")}
+    of = f"the result of inputs {shapes[0]},"
+    return {"axis": one_axis(axis, len(shapes[0]) + 1, "stack", of)}
 
 
 @stack.vjp
@@ -290,9 +304,9 @@ def split(x: Any, *, sections: Any, axis: int = 0) -> Any:
 
 @split.check
 def _(x: Any, *, sections: Any, axis: int) -> dict[str, Any]:
-    axis = _one_axis(axis, np.ndim(x), "split")
+    axis = one_axis(axis, np.ndim(x), "split")
     size = np.shape(x)[axis]
-    if isinstance(sections, int | np.integer):
+    if is_integer(sections):
         if sections < 1 or size % sections:
             raise ShapeError(
                 f"split: axis {axis} of {np.shape(x)} has size {size}, which is not "
@@ -303,9 +317,12 @@ def _(x: Any, *, sections: Any, axis: int) -> dict[str, Any]:
             "sections": tuple(range(step, size, step)) if step else (0,) * (sections - 1),
             "axis": axis,
         }
-    cuts = tuple(int(i) for i in sections)
+    cuts = tuple(_integers("split", "sections", sections).reshape(-1).tolist())
     if any(b < a for a, b in itertools.pairwise((0, *cuts, size))):
-        raise ShapeError(f"split: cuts {cuts} must rise from 0 to {size}, the size of axis {axis}")
+        raise ShapeError(
+            f"split: cuts {cuts} must rise from 0 to {size}, the size of axis {axis} of "
+            f"{np.shape(x)}"
+        )
     return {"sections": cuts, "axis": axis}
 
 
@@ -350,22 +367,25 @@ def _(x: Any, *, pad_width: Any, mode: str, constant_values: float) -> dict[str,
     try:
         widths = np.broadcast_to(np.asarray(pad_width if shape else 0), (len(shape), 2))
         fits = widths.dtype.kind in "iu" and (not widths.size or widths.min() >= 0)
-    except ValueError:
+    except (ValueError, TypeError):
         fits = False
     if not fits:
         raise OptionError(
             f"pad: pad_width must be an int ≥ 0, (before, after), or {len(shape)} such pairs for "
             f"{shape}, got {pad_width!r}"
         )
-    if mode not in {"constant", "reflect", "edge"}:
-        raise OptionError(f"pad: mode {mode!r} is not constant, reflect or edge")
+    choice("pad", "mode", mode, ("constant", "reflect", "edge"))
     pairs = tuple((int(before), int(after)) for before, after in widths)
     for n, pair in zip(shape, pairs, strict=True):
         if (mode == "reflect" and max(pair) >= max(n, 1)) or (
             mode == "edge" and n == 0 and any(pair)
         ):
             raise ShapeError(f"pad: {mode} cannot pad {pair} elements onto {n} of {shape}")
-    return {"pad_width": pairs, "mode": mode, "constant_values": float(constant_values)}
+    return {
+        "pad_width": pairs,
+        "mode": mode,
+        "constant_values": number("pad", "constant_values", constant_values),
+    }
 
 
 def _sources(n: int, width: tuple[int, int], mode: str) -> Any:

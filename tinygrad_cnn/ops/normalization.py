@@ -17,6 +17,8 @@ import numpy as np
 from ..definition import add_up
 from ..errors import DtypeError, OptionError, ShapeError
 from ..op import Shape, constant, op
+from ..tensor import Tensor
+from .options import flag, number
 
 
 def _channels(v: Any, ndim: int) -> Any:
@@ -47,9 +49,7 @@ def _check(name: str, x: Any, eps: float, **per_channel: Any) -> dict[str, Any]:
             raise DtypeError(
                 f"{name}: input is {dtype}, {which} {np.asarray(v).dtype}; cast with .astype"
             )
-    if not eps >= 0:
-        raise OptionError(f"{name}: eps must not be negative, got {eps}")
-    return {"eps": float(eps)}
+    return {"eps": number(name, "eps", eps, least=0)}
 
 
 @op
@@ -219,19 +219,38 @@ def batch_norm(
     Raises:
         OptionError: evaluation without running statistics, or momentum out of 0 … 1.
     """
-    if not training:
+    if not flag("batch_norm", "training", training):
         if running_mean is None or running_var is None:
             raise OptionError("batch_norm: evaluation needs running_mean and running_var")
         return batch_norm_eval(x, running_mean, running_var, weight, bias, eps=eps)
     if decay is not None:
-        momentum = 1 - decay
-    if not 0 <= momentum <= 1:
-        raise OptionError(f"batch_norm: momentum must be in 0 … 1, got {momentum}")
+        momentum = 1 - number("batch_norm", "decay", decay, least=0, most=1)
+    momentum = number("batch_norm", "momentum", momentum, least=0, most=1)
+    shape = np.shape(constant(x))
+    for which, running in (("running_mean", running_mean), ("running_var", running_var)):
+        _check_running(which, running, shape)
     y, mean, var = batch_norm_train(x, weight, bias, eps=eps)
-    count = x.size // x.shape[1]
+    count = math.prod(shape) // shape[1]
     _update(running_mean, constant(mean), momentum)
     _update(running_var, constant(var) * (count / (count - 1)), momentum)
     return y
+
+
+def _check_running(which: str, running: Any, shape: Shape) -> None:
+    """Before anything is updated: whether this can be."""
+    if running is None:
+        return
+    if not isinstance(running, Tensor | np.ndarray) or running.dtype.kind != "f":
+        got = getattr(running, "dtype", type(running).__name__)
+        raise DtypeError(
+            f"batch_norm: {which} must be a floating Tensor or array, to be updated in place, "
+            f"got {got}"
+        )
+    if running.shape != shape[1:2]:
+        raise ShapeError(
+            f"batch_norm: {which} must have shape {shape[1:2]}, one for each channel of input "
+            f"{shape}, got {running.shape}"
+        )
 
 
 def _update(running: Any, batch: Any, momentum: float) -> None:

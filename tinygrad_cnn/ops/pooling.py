@@ -10,8 +10,9 @@ import numpy as np
 from ..definition import add_up
 from ..errors import DtypeError, OptionError, ShapeError
 from ..kernels import pooling as kernels
-from ..kernels.windows import output_size, span
+from ..kernels.windows import output_size, output_sizes, span
 from ..op import Op, Shape, constant, op
+from .options import flag, sizes
 from .reduce import mean
 from .windows import Pairs, layout, padding_pairs, per_axis, places, read
 
@@ -35,6 +36,7 @@ def _window_options(
     kernel = per_axis(kernel_size, d, name, "kernel_size", 1)
     stride = kernel if stride is None else per_axis(stride, d, name, "stride", 1)
     dilation = per_axis(dilation, d, name, "dilation", 1)
+    ceil_mode = flag(name, "ceil_mode", ceil_mode)
     pairs = padding_pairs(padding, d, kernel, dilation, name)
     extended = _extended(shape[2:], kernel, stride, pairs, dilation, ceil_mode)
     for n, k, s, pair, wide, e in zip(
@@ -61,7 +63,7 @@ def _window_options(
         "stride": stride,
         "padding": pairs,
         "dilation": dilation,
-        "ceil_mode": bool(ceil_mode),
+        "ceil_mode": ceil_mode,
     }
 
 
@@ -169,6 +171,41 @@ def take_winners(x: Any, index: Any) -> Any:
     return kernels.take_winners(x, index)
 
 
+def _check_index(name: str, shape: Shape, index: Any) -> None:
+    """Whether `index` names, for the planes of (N, C, …), some of their cells."""
+    index, planes, cells = np.asarray(index), shape[:2], math.prod(shape[2:])
+    if len(planes) != 2 or index.shape[:2] != planes or index.dtype.kind not in "iu":
+        raise ShapeError(
+            f"{name}: an integer index of windows in {planes} planes (N, C) is needed, got "
+            f"{index.dtype} {index.shape}"
+        )
+    if index.size and not (index.min() >= -1 and index.max() < cells):
+        raise ShapeError(
+            f"{name}: index {index.min()} … {index.max()} is not in the {cells} cells of {shape}"
+        )
+
+
+@unpool.check
+def _(g: Any, index: Any, *, size: Any) -> dict[str, Any]:
+    shape, size = np.shape(g), sizes("unpool", "size", size)
+    if shape != np.shape(index) or len(size) != len(shape) - 2 or min(size, default=0) < 0:
+        raise ShapeError(
+            f"unpool: input {shape} and index {np.shape(index)} must have one shape (N, C, …), "
+            f"and as many spatial axes as size {size}"
+        )
+    _check_index("unpool", (*shape[:2], *size), index)
+    return {"size": size}
+
+
+@take_winners.check
+def _(x: Any, index: Any) -> dict[str, Any]:
+    shape = np.shape(x)
+    if len(shape) != np.ndim(index):
+        raise ShapeError(f"take_winners: input {shape} does not go with index {np.shape(index)}")
+    _check_index("take_winners", shape, index)
+    return {}
+
+
 unpool.vjp(lambda g, y, x, index, size: take_winners(g, index), None)
 take_winners.vjp(lambda g, y, x, index: unpool(g, index, x.shape[2:]), None)
 
@@ -258,7 +295,10 @@ def _average_pool(d: int) -> tuple[Op, Op]:
     def _(x: Any, *, count_include_pad: bool, **options: Any) -> dict[str, Any]:
         found = _window_options(x, d, pool.name, **options)
         del found["dilation"]
-        return {**found, "count_include_pad": bool(count_include_pad)}
+        return {
+            **found,
+            "count_include_pad": flag(pool.name, "count_include_pad", count_include_pad),
+        }
 
     @op(f"avg_pool{d}d_input_grad")
     def spread(
@@ -281,6 +321,25 @@ def _average_pool(d: int) -> tuple[Op, Op]:
         share = g / counts(size, g.dtype, count_include_pad=count_include_pad, **options)
         kernel, stride, wide = extended(size, **options)
         return kernels.sum_pool_input_grad(share, kernel, stride, wide, size)
+
+    @spread.check
+    def _(g: Any, *, size: Any, count_include_pad: bool, **options: Any) -> dict[str, Any]:
+        shape = np.shape(g)
+        size = per_axis(size, d, spread.name, "size", 1)
+        like = np.broadcast_to(np.float32(0), (*shape[:2], *size))
+        found = _window_options(like, d, spread.name, **options)
+        del found["dilation"]
+        kernel, stride, wide = extended(size, **found)
+        out = output_sizes(size, kernel, stride, wide, ones)
+        if shape[2:] != out:
+            raise ShapeError(
+                f"{spread.name}: size {size} has {out} windows, the gradient is {shape}"
+            )
+        return {
+            "size": size,
+            **found,
+            "count_include_pad": flag(spread.name, "count_include_pad", count_include_pad),
+        }
 
     pool.vjp(lambda g, y, x, **o: spread(g, size=x.shape[2:], **o))
     spread.vjp(lambda g, y, x, *, size, **o: pool(g, **o))
@@ -330,4 +389,4 @@ def global_avg_pool(x: Any) -> Any:
     """
     if np.ndim(constant(x)) < 3:
         raise ShapeError(f"global_avg_pool: input must be (N, C, …), got {np.shape(constant(x))}")
-    return mean(x, tuple(range(2, x.ndim)))
+    return mean(x, tuple(range(2, np.ndim(constant(x)))))

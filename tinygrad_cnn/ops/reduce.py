@@ -66,7 +66,7 @@ def _extreme(name: str, reduce: Any, argument: Any, beats: Any, doc: str) -> Op:
         return reduce(x, axis=axis, keepdims=keepdims)
 
     forward.__doc__ = doc
-    extreme = axes_checked(op(name, forward))
+    extreme = axes_checked(op(name, forward), of_elements=True)
 
     @extreme.vjp
     def _(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
@@ -100,14 +100,22 @@ max = _extreme(
     np.max,
     np.argmax,
     lambda a, b: a > b,
-    "The largest element over `axis`. Of equal ones the first (row-major) gets the gradient.",
+    """The largest element over `axis`. Of equal ones the first (row-major) gets the gradient.
+
+    Raises:
+        ShapeError: there is nothing to reduce.
+    """,
 )
 min = _extreme(
     "min",
     np.min,
     np.argmin,
     lambda a, b: a < b,
-    "The smallest element over `axis`. Of equal ones the first (row-major) gets the gradient.",
+    """The smallest element over `axis`. Of equal ones the first (row-major) gets the gradient.
+
+    Raises:
+        ShapeError: there is nothing to reduce.
+    """,
 )
 
 

@@ -12,6 +12,7 @@ from ..definition import add_up
 from ..errors import DtypeError, ShapeError
 from ..graph import Handle
 from ..op import Shape, op
+from .options import is_integer, sizes
 
 
 @op
@@ -22,14 +23,14 @@ def reshape(x: Any, *, shape: int | Shape) -> Any:
 
 @reshape.check
 def _(x: Any, *, shape: int | Shape) -> dict[str, Any]:
-    wanted = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
+    wanted = sizes("reshape", "shape", shape)
     known = math.prod(s for s in wanted if s != -1)
     size = np.size(x)
     if wanted.count(-1) == 1 and known and size % known == 0:
         wanted = tuple(size // known if s == -1 else s for s in wanted)
     if min(wanted, default=0) < 0 or math.prod(wanted) != size:
         raise ShapeError(
-            f"reshape: {np.shape(x)} has {size} elements, which do not fit shape {tuple(wanted)}"
+            f"reshape: {np.shape(x)} has {size} elements, which do not fit shape {wanted}"
         )
     return {"shape": wanted}
 
@@ -62,7 +63,7 @@ def _(x: Any, *, axes: tuple[int, ...] | None) -> dict[str, Any]:
     ndim = np.ndim(x)
     if axes is None:
         return {"axes": tuple(reversed(range(ndim)))}
-    axes = tuple(axes)
+    axes = sizes("transpose", "axes", axes)
     if sorted(a + ndim if a < 0 else a for a in axes) != list(range(ndim)):
         raise ShapeError(
             f"transpose: axes {axes} are no permutation of the {ndim} axes of {np.shape(x)}"
@@ -92,7 +93,7 @@ def broadcast_to(x: Any, *, shape: Shape) -> Any:
 
 @broadcast_to.check
 def _(x: Any, *, shape: Shape) -> dict[str, Any]:
-    wanted = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
+    wanted = sizes("broadcast_to", "shape", shape)
     try:
         fits = np.broadcast_shapes(np.shape(x), wanted) == wanted
     except ValueError:
@@ -115,13 +116,23 @@ def _(at: Shape, x: Any, *, shape: Shape) -> Any:
 
 @op
 def astype(x: Any, *, dtype: Any) -> Any:
-    """The same numbers in another floating dtype."""
+    """The same numbers in another dtype; integers and booleans have no gradient.
+
+    Raises:
+        DtypeError: not a dtype of real numbers.
+    """
     return np.asarray(x).astype(dtype)
 
 
 @astype.check
 def _(x: Any, *, dtype: Any) -> dict[str, Any]:
-    return {"dtype": np.dtype(dtype)}
+    try:
+        wanted = np.dtype(dtype)
+    except (TypeError, ValueError):
+        wanted = None
+    if dtype is None or wanted is None or wanted.kind not in "fiub":
+        raise DtypeError(f"astype: a dtype of real numbers is needed, got {dtype!r}")
+    return {"dtype": wanted}
 
 
 @astype.vjp
@@ -145,23 +156,31 @@ def getitem(x: Any, *, index: Any) -> Any:
 
 @getitem.check
 def _(x: Any, *, index: Any) -> dict[str, Any]:
-    index = _plain_index(index)
-    try:
-        np.empty(np.shape(x), bool)[index]
-    except IndexError as error:
-        raise ShapeError(f"getitem: {error}; the input has shape {np.shape(x)}") from error
+    index = _plain_index("getitem", index)
+    _picked_shape("getitem", index, np.shape(x))
     return {"index": index}
 
 
-def _plain_index(index: Any) -> Any:
+def _picked_shape(name: str, index: Any, shape: Shape) -> Shape:
+    """The shape of ``x[index]`` for an x of `shape`."""
+    try:
+        return np.empty(shape, bool)[index].shape
+    except (IndexError, TypeError, ValueError) as error:
+        raise ShapeError(f"{name}: {error}; the input has shape {shape}") from error
+
+
+def _plain_index(name: str, index: Any) -> Any:
     if isinstance(index, tuple):
-        return tuple(map(_plain_index, index))
+        return tuple(_plain_index(name, part) for part in index)
     if isinstance(index, Handle):
         index = index.node.value
     if isinstance(index, list):
-        index = np.asarray(index, dtype=None if index else np.intp)
+        try:
+            index = np.asarray(index, dtype=None if index else np.intp)
+        except ValueError as error:
+            raise ShapeError(f"{name}: {index} is no array: {error}") from error
     if isinstance(index, np.ndarray) and index.dtype.kind not in "biu":
-        raise DtypeError(f"getitem: an index must hold integers or booleans, got {index.dtype}")
+        raise DtypeError(f"{name}: an index must hold integers or booleans, got {index.dtype}")
     return index
 
 
@@ -194,6 +213,17 @@ def scatter_add(g: Any, *, index: Any, shape: Shape) -> Any:
     return out
 
 
+@scatter_add.check
+def _(g: Any, *, index: Any, shape: Any) -> dict[str, Any]:
+    index, shape = _plain_index("scatter_add", index), sizes("scatter_add", "shape", shape)
+    picked = _picked_shape("scatter_add", index, shape)
+    if np.shape(g) != picked:
+        raise ShapeError(
+            f"scatter_add: the index picks {picked} out of {shape}, but the input is {np.shape(g)}"
+        )
+    return {"index": index, "shape": shape}
+
+
 @scatter_add.vjp
 def _(g: Any, y: Any, x: Any, *, index: Any, shape: Shape) -> Any:
     return getitem(g, index)
@@ -218,8 +248,8 @@ def concatenate(*arrays: Any, axis: int = 0) -> Any:
 def _(*arrays: Any, axis: int) -> dict[str, Any]:
     shapes = [np.shape(a) for a in arrays]
     ndim = len(shapes[0])
-    if ndim == 0 or not -ndim <= axis < ndim:
-        raise ShapeError(f"concatenate: axis {axis} is out of range for shapes {shapes}")
+    if not is_integer(axis) or not -ndim <= axis < ndim:
+        raise ShapeError(f"concatenate: axis {axis!r} is out of range for shapes {shapes}")
     axis %= ndim
     for shape in shapes:
         if len(shape) != ndim or shape[:axis] + shape[axis + 1 :] != (

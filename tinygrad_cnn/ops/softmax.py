@@ -10,7 +10,7 @@ import numpy as np
 from ..definition import add_up
 from ..errors import DtypeError
 from ..op import Op, Shape, op
-from .axes import reduced_axes
+from .axes import one_axis
 from .elementwise import exp
 
 
@@ -21,7 +21,7 @@ def _along_one_axis(declared: Op) -> Op:
             raise DtypeError(
                 f"{declared.name}: floating logits are needed, got {np.asarray(x).dtype}"
             )
-        return {"axis": reduced_axes((axis,), np.ndim(x), declared.name)[0]}
+        return {"axis": one_axis(axis, np.ndim(x), declared.name)}
 
     @declared.multiply_adds
     def _(out: Shape, x: Shape, *, axis: int) -> int:
@@ -52,7 +52,7 @@ def log_softmax(x: Any, *, axis: int = -1) -> Any:
         >>> tg.log_softmax(tg.Tensor([0.0, 1e4])).numpy()
         array([-10000.,      0.], dtype=float32)
     """
-    shifted = x - np.max(x, axis=axis, keepdims=True)
+    shifted = x - np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
 
@@ -70,7 +70,7 @@ def _(at: Shape, x: Any, *, axis: int) -> Any:
 @op
 def softmax(x: Any, *, axis: int = -1) -> Any:
     """eˣⁱ / Σⱼ eˣʲ along `axis`: positive, and sums to 1."""
-    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    e = np.exp(x - np.max(x, axis=axis, keepdims=True, initial=-np.inf))
     return e / np.sum(e, axis=axis, keepdims=True)
 
 

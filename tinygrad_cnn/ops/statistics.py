@@ -11,8 +11,9 @@ import numpy as np
 from ..definition import add_up
 from ..errors import OptionError
 from ..op import Shape, constant, op
-from .axes import Axis, axes_checked, elements, reduced_axes, with_ones
-from .elementwise import exp, where
+from .axes import Axis, axes_checked, elements, need_elements, one_axis, reduced_axes, with_ones
+from .elementwise import exp, floating, where
+from .options import flag, is_integer
 from .shape import broadcast_to
 from .softmax import log_sum_exp
 
@@ -37,12 +38,12 @@ for _spread in (var, std):
     ) -> dict[str, Any]:
         axes = reduced_axes(axis, np.ndim(x), name)
         count = math.prod(np.shape(x)[a] for a in axes)
-        if not isinstance(ddof, int) or not 0 <= ddof < max(count, 1):
+        if not is_integer(ddof) or not 0 <= ddof < max(count, 1):
             raise OptionError(
-                f"{name}: ddof must be an int in 0 … {max(count - 1, 0)} for {count} elements, "
-                f"got {ddof!r}"
+                f"{name}: ddof must be an int in 0 … {max(count - 1, 0)} for {count} elements "
+                f"of {np.shape(x)}, got {ddof!r}"
             )
-        return {"axis": axes, "ddof": ddof, "keepdims": bool(keepdims)}
+        return {"axis": axes, "ddof": int(ddof), "keepdims": flag(name, "keepdims", keepdims)}
 
     _spread.multiply_adds(lambda out, x, **o: 2 * math.prod(x))
 
@@ -51,13 +52,14 @@ def _centred(x: Any, axis: tuple[int, ...]) -> Any:
     return x - x.mean(axis=axis, keepdims=True)
 
 
-def _count(x: Any, axis: tuple[int, ...]) -> int:
-    return math.prod(x.shape[a] for a in axis)
+def _divisor(x: Any, axis: tuple[int, ...], ddof: int) -> int:
+    """n − ddof; 1 for no elements, whose gradients are none either."""
+    return math.prod(x.shape[a] for a in axis) - ddof or 1
 
 
 @var.vjp
 def _(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
-    scale = g.reshape(with_ones(x.shape, axis)) * (2 / (_count(x, axis) - ddof))
+    scale = g.reshape(with_ones(x.shape, axis)) * (2 / _divisor(x, axis, ddof))
     return scale * _centred(x, axis)
 
 
@@ -66,7 +68,7 @@ def _(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], ddof: int, keepdims: boo
     shape = with_ones(x.shape, axis)
     zero = np.reshape(constant(y) == 0, shape)
     scale = g.reshape(shape) / where(zero, 1.0, y.reshape(shape))
-    return where(zero, 0.0, scale * _centred(x, axis) / (_count(x, axis) - ddof))
+    return where(zero, 0.0, scale * _centred(x, axis) / _divisor(x, axis, ddof))
 
 
 def _variance_of(at: Shape, x: Any, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
@@ -89,6 +91,7 @@ def _(at: Shape, x: Any, *, axis: tuple[int, ...], ddof: int, keepdims: bool) ->
 @op
 def norm(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """The Euclidean norm over `axis`, √Σx². Where it is 0 its gradient is taken as 0."""
+    x = floating(x)
     largest = np.max(np.abs(x), axis=axis, keepdims=True, initial=0)
     scale = np.where((largest == 0) | ~np.isfinite(largest), 1, largest).astype(x.dtype)
     y = np.sqrt(np.sum((x / scale) ** 2, axis=axis, keepdims=True)) * scale  # no overflow
@@ -110,7 +113,11 @@ def _(at: Shape, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
 @axes_checked
 @op
 def logsumexp(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
-    """log Σ eˣ over `axis`; stable for x of any size."""
+    """log Σ eˣ over `axis`; stable for x of any size.
+
+    Of nothing but −∞ it is −∞, and its gradient is taken as 0.
+    """
+    x = floating(x)
     largest = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     shift = np.where(np.isfinite(largest), largest, 0).astype(x.dtype)
     with np.errstate(divide="ignore"):
@@ -121,7 +128,8 @@ def logsumexp(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
 @logsumexp.vjp
 def _(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     shape = with_ones(x.shape, axis)
-    return g.reshape(shape) * exp(x - y.reshape(shape))
+    finite = np.reshape(constant(y) > -np.inf, shape)  # −∞ − (−∞) would be NaN
+    return g.reshape(shape) * exp(x - where(finite, y.reshape(shape), 0.0))
 
 
 @logsumexp.definition
@@ -137,7 +145,7 @@ def cumsum(x: Any, *, axis: int | None = None) -> Any:
 
 @cumsum.check
 def _(x: Any, *, axis: int | None) -> dict[str, Any]:
-    return {"axis": None if axis is None else reduced_axes(axis, np.ndim(x), "cumsum")[0]}
+    return {"axis": None if axis is None else one_axis(axis, np.ndim(x), "cumsum")}
 
 
 @cumsum.vjp
@@ -155,6 +163,15 @@ def _(at: Shape, x: Any, *, axis: int | None) -> Any:
     return add_up(x[(*at[:axis], i, *at[axis + 1 :])] for i in range(at[axis] + 1))
 
 
-def argmax(x: Any, axis: int | None = None) -> Any:
-    """Where the largest element is, first of equals: plain integers, with no gradient."""
-    return np.argmax(constant(x), axis=axis)
+def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Where the largest element is, first of equals: plain integers, with no gradient.
+
+    With ``axis=None`` the flattened input is searched.
+
+    Raises:
+        ShapeError: an axis out of range, or nothing to search.
+    """
+    values = np.asarray(constant(x))
+    along = None if axis is None else one_axis(axis, values.ndim, "argmax")
+    need_elements("argmax", values.shape, reduced_axes(along, values.ndim, "argmax"))
+    return np.argmax(values, axis=along, keepdims=flag("argmax", "keepdims", keepdims))

@@ -6,10 +6,9 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from ..errors import OptionError
 from ..op import Shape
+from .options import is_integer
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -20,7 +19,7 @@ def layout(d: int) -> str:
 
 
 def _is_int(value: Any, least: int) -> bool:
-    return isinstance(value, int | np.integer) and value is not True and int(value) >= least
+    return is_integer(value) and value >= least
 
 
 def per_axis(value: Any, d: int, name: str, option: str, least: int) -> tuple[int, ...]:

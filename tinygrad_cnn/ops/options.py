@@ -1,0 +1,81 @@
+"""How ops read their options: each function returns the canonical value, or refuses by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import OptionError
+from ..op import Shape
+
+
+def is_integer(value: Any) -> bool:
+    """Whether it is a Python or NumPy int; True and False are not."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def integer(name: str, option: str, value: Any, least: int | None = None) -> int:
+    """An int, not smaller than `least`.
+
+    Raises:
+        OptionError: anything else.
+    """
+    if not is_integer(value) or (least is not None and value < least):
+        wanted = "an int" if least is None else f"an int ≥ {least}"
+        raise OptionError(f"{name}: {option} must be {wanted}, got {value!r}")
+    return int(value)
+
+
+def number(
+    name: str, option: str, value: Any, least: float = -math.inf, most: float = math.inf
+) -> float:
+    """A number in least … most. It is returned as a Python number, which takes an array's dtype.
+
+    Raises:
+        OptionError: anything else, NaN included.
+    """
+    real = isinstance(value, float | np.floating) or is_integer(value)
+    if not real or not least <= value <= most:
+        bounds = f" in {least} … {most}" if math.isfinite(most) else ""
+        bounds = bounds or (f" ≥ {least}" if math.isfinite(least) else "")
+        raise OptionError(f"{name}: {option} must be a number{bounds}, got {value!r}")
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def flag(name: str, option: str, value: Any) -> bool:
+    """True or False.
+
+    Raises:
+        OptionError: anything else.
+    """
+    if not isinstance(value, bool | np.bool_) and not (is_integer(value) and value in (0, 1)):
+        raise OptionError(f"{name}: {option} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def choice(name: str, option: str, value: Any, choices: Sequence[str]) -> str:
+    """One of some words.
+
+    Raises:
+        OptionError: another one; it lists them.
+    """
+    if not isinstance(value, str) or value not in choices:
+        listed = f"{', '.join(choices[:-1])} or {choices[-1]}"
+        raise OptionError(f"{name}: {option} {value!r} is not {listed}")
+    return value
+
+
+def sizes(name: str, option: str, value: Any) -> Shape:
+    """A shape: an int, or several.
+
+    Raises:
+        OptionError: anything else.
+    """
+    several = isinstance(value, tuple | list)
+    given = tuple(value) if several else (value,)
+    if not all(map(is_integer, given)):
+        raise OptionError(f"{name}: {option} must be an int or a tuple of ints, got {value!r}")
+    return tuple(map(int, given))
