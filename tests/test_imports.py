@@ -12,13 +12,13 @@ HEAVY = ["networkx", "matplotlib", "graphviz", "typer", "rich", "tqdm", "viz"]
 
 # Each layer may import the layers before it, and modules of its own.
 LAYERS = [
-    ["errors", "defaults", "kernels", "definition"],
+    ["errors", "defaults", "kernels", "definition", "description", "memory", "table"],
     ["graph"],
-    ["context"],
+    ["context", "hooks"],
     ["op"],
     ["backward"],
     ["scalar", "tensor"],
-    ["ops", "trace"],
+    ["ops", "trace", "anomaly", "functions", "interchange", "replay", "tracefile", "zoom"],
     ["nn"],
     ["models"],
 ]

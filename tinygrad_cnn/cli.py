@@ -2,21 +2,367 @@
 
 from __future__ import annotations
 
-import sys
+import inspect
+import textwrap
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import numpy as np
 import typer
+from typer.core import TyperGroup
 
-from .errors import TinygradError
+from . import checkpoint, defaults, optim
+from . import data as datasets
+from .data import DataLoader, Dataset
+from .errors import DataError, OptionError, ShapeError, TinygradError
+from .models import MODELS, build
+from .nn import Module
+from .ops.loss import cross_entropy
+from .ops.softmax import softmax
+from .tensor import Tensor
+from .train import History, fit
+from .train import predict as logits_of
+
+INTERRUPTED = 130  # a shell's exit code for Ctrl-C
+UsageError: Any = typer.BadParameter.__bases__[0]  # typer does not export it
+
+
+class Commands(TyperGroup):
+    """The commands. Bad input is one sentence on stderr, and exit code 2."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UsageError as error:
+            sentence = error.format_message()
+        except BrokenPipeError:
+            raise
+        except (TinygradError, OSError) as error:
+            sentence = str(error)
+        typer.echo(f"tinygrad-cnn: {sentence}", err=True)
+        raise typer.Exit(2)
+
 
 app = typer.Typer(
+    cls=Commands,
     help="Autograd for convolutional networks, and pictures of what is inside them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+# --- options that several commands have ------------------------------------------------------
+
+ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A name that `models` lists.")]
+Weights = Annotated[Path, typer.Option("--weights", "-w", help="A file that `train` saved.")]
+DataName = Annotated[
+    str | None, typer.Option("--data", help="Data set.  [default: the one that suits the model]")
+]
+Full = Annotated[bool, typer.Option("--full", help="All of the data, not what comes along.")]
+Folder = Annotated[
+    Path | None, typer.Option(help="Where the data set's own files are; implies --full.")
+]
+
+
+# --- training --------------------------------------------------------------------------------
+
+OPTIMIZERS = ("sgd", "adam", "adamw")
+SCHEDULES = ("constant", "step", "cosine")
+
+
+@app.command()
+def train(
+    model: ModelName,
+    data: DataName = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the data, in all.")] = 10,
+    save: Annotated[
+        Path | None, typer.Option("--save", "-s", help="File, written after every epoch.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the file, with the same options.")
+    ] = False,
+    optimizer: Annotated[str, typer.Option(help=f"One of {', '.join(OPTIMIZERS)}.")] = "adam",
+    lr: Annotated[
+        float | None, typer.Option(help="Learning rate.  [default: 0.1 for sgd, else 0.003]")
+    ] = None,
+    momentum: Annotated[float, typer.Option(help="Of sgd alone.")] = 0.9,
+    weight_decay: Annotated[float, typer.Option(help="Pull of the weights towards 0.")] = 0.0,
+    batch_size: Annotated[int, typer.Option(help="Examples in a step.")] = 32,
+    schedule: Annotated[str, typer.Option(help=f"One of {', '.join(SCHEDULES)}.")] = "constant",
+    warmup: Annotated[float, typer.Option(help="Epochs in which the rate rises.")] = 0.0,
+    patience: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many epochs that are no better.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="One seed repeats a run to the bit.")] = 0,
+    full: Full = False,
+    folder: Folder = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Train a model, and measure it on held-out data after every epoch.
+
+    The file that --save names holds the model and all that --resume needs. Ctrl-C stops after
+    the step that runs, with exit code 130.
+    """
+    if resume and save is None:
+        raise OptionError("--resume needs --save FILE: the file to go on from")
+    if save is not None:
+        checkpoint.need_folder(save)
+    defaults.manual_seed(seed)
+    network = build(model)
+    training, held_out = _training_data(model, data, full, folder)
+    _try(model, network, training)
+    loader = DataLoader(training, batch_size, seed=seed)
+    stepper = _optimizer(optimizer, network, lr, momentum, weight_decay)
+    rates = _schedule(schedule, stepper, epochs, warmup)
+    history = _resume(save, model, network, stepper, rates, loader) if resume and save else None
+    history = fit(
+        network,
+        loader,
+        stepper,
+        epochs,
+        held_out=held_out,
+        schedule=rates,
+        patience=patience,
+        checkpoint=save,
+        history=history,
+        progress=not quiet,
+    )
+    typer.echo(_report(model, history, held_out, save))
+    if history.interrupted:
+        raise typer.Exit(INTERRUPTED)
+
+
+def _training_data(
+    model: str, name: str | None, full: bool, folder: Path | None
+) -> tuple[Dataset, Dataset]:
+    """What to train on, and what to hold out: the validation split, or, without one, the test."""
+    training = _load_data(model, name, "train", full, folder)
+    try:
+        return training, _load_data(model, name, "validation", full, folder)
+    except OptionError:
+        return training, _load_data(model, name, "test", full, folder)
+
+
+def _load_data(
+    model: str, name: str | None, split: str, full: bool, folder: Path | None
+) -> Dataset:
+    if name is None and MODELS[model].data not in datasets.DATASETS:
+        raise OptionError(f"{model} has no data set of its own; name one by --data")
+    name = name or MODELS[model].data
+    options = ({"full": True} if full else {}) | ({"folder": folder} if folder else {})
+    if name in datasets.DATASETS:
+        possible = inspect.signature(datasets.DATASETS[name]).parameters
+        for option in options:
+            if option not in possible:
+                raise OptionError(f"data {name!r} comes whole, and takes no --{option}")
+        needed = [option for option, p in possible.items() if p.default is p.empty]
+        if "folder" in needed and folder is None:
+            raise OptionError(f"data {name!r} needs --folder: where its files are")
+    return datasets.load(name, split, **options)
+
+
+def _try(name: str, network: Module, data: Dataset) -> None:
+    """Refuse data that the network cannot take, before anything is trained or read."""
+    try:
+        outputs = logits_of(network, data.inputs[:1]).shape[1]
+    except TinygradError as error:
+        raise ShapeError(
+            f"{name} is made for inputs of shape {MODELS[name].input_shape}, and {data.name!r} "
+            f"has {data.inputs.shape[1:]} ({error})"
+        ) from error
+    if len(data.classes) > outputs:
+        raise OptionError(
+            f"{name} tells {outputs} classes apart, and {data.name!r} has {len(data.classes)}"
+        )
+
+
+def _optimizer(
+    name: str, network: Module, lr: float | None, momentum: float, weight_decay: float
+) -> optim.Optimizer:
+    params = network.parameters()
+    if name == "sgd":
+        return optim.SGD(params, 0.1 if lr is None else lr, momentum, weight_decay)
+    if name not in OPTIMIZERS:
+        raise OptionError(f"unknown optimizer {name!r}; there are {', '.join(OPTIMIZERS)}")
+    kind = optim.Adam if name == "adam" else optim.AdamW
+    return kind(params, 0.003 if lr is None else lr, weight_decay=weight_decay)
+
+
+def _schedule(name: str, stepper: optim.Optimizer, epochs: int, warmup: float) -> optim.Schedule:
+    """A step schedule has a tenth of the rate in the second third of the epochs, and so on."""
+    if name == "step":
+        return optim.StepSchedule(stepper, epochs / 3, warmup=warmup)
+    if name == "cosine":
+        return optim.CosineSchedule(stepper, epochs, warmup=warmup)
+    if name not in SCHEDULES:
+        raise OptionError(f"unknown schedule {name!r}; there are {', '.join(SCHEDULES)}")
+    return optim.Schedule(stepper, warmup)
+
+
+def _resume(
+    path: Path,
+    name: str,
+    network: Module,
+    stepper: optim.Optimizer,
+    rates: optim.Schedule,
+    loader: DataLoader,
+) -> History:
+    """Load a training that had the same options; another would silently get its old ones back."""
+
+    def options() -> dict[str, Any]:
+        return {**stepper.state_dict()["options"], "lr": None, **rates.state_dict()["options"]}
+
+    asked = options()
+    history = _load_weights(path, name, network, optimizer=stepper, schedule=rates, loader=loader)
+    differ = [
+        f"{option.removeprefix('base_').replace('_', '-')} {value}, not {asked[option]}"
+        for option, value in options().items()
+        if value != asked[option]
+    ]
+    if differ:
+        raise OptionError(f"{path}: this training has {'; '.join(differ)}; give the same options")
+    return history
+
+
+def _report(model: str, history: History, held_out: Dataset, save: Path | None) -> str:
+    done = len(history.epochs)
+    lines = []
+    if history.interrupted:
+        lines.append(f"interrupted in epoch {done + 1}, step {len(history.steps)}")
+    if history.stopped_early and history.best:
+        lines.append(f"stopped early: epoch {history.best.epoch} was the best so far")
+    if history.epochs:
+        last = history.epochs[-1]
+        lines.append(
+            f"{model} after {done} epoch{'s' * (done != 1)}: loss {last.loss:.4f}, accuracy "
+            f"{last.accuracy:.4f} in training and {last.held_out_accuracy:.4f} on {held_out.name}"
+        )
+        if save is not None:
+            hint = "; go on with --resume" if history.interrupted else ""
+            lines.append(f"{save}: the model after epoch {done}{hint}")
+    elif save is not None:
+        lines.append(f"{save}: not written, since no epoch was finished")
+    return "\n".join(lines)
+
+
+# --- trained models --------------------------------------------------------------------------
+
+
+def _load_weights(path: Path, name: str, network: Module, **training: Any) -> History:
+    try:
+        return checkpoint.load(path, network, **training)
+    except ShapeError as error:
+        saved = checkpoint.about(path).get("model")
+        if saved not in (None, type(network).__name__):
+            raise ShapeError(f"{path}: holds a {saved}, not {name}") from error
+        raise ShapeError(textwrap.shorten(str(error), 300, placeholder=" …")) from error
+
+
+@app.command()
+def evaluate(
+    model: ModelName,
+    weights: Weights,
+    data: DataName = None,
+    split: Annotated[str, typer.Option(help="Which part of the data.")] = "test",
+    full: Full = False,
+    folder: Folder = None,
+) -> None:
+    """Measure a trained model's accuracy and loss."""
+    network = build(model)
+    examples = _load_data(model, data, split, full, folder)
+    _try(model, network, examples)
+    _load_weights(weights, model, network)
+    logits = logits_of(network, examples.inputs)
+    right = int((logits.argmax(axis=1) == examples.labels).sum())
+    loss = cross_entropy(Tensor(logits), examples.labels).item()
+    typer.echo(
+        f"{model} on {examples.name}: accuracy {right / len(examples):.4f} "
+        f"({right:,} of {len(examples):,} right), loss {loss:.4f}"
+    )
+
+
+@app.command()
+def predict(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture: PNG, JPEG …")],
+    model: Annotated[str, typer.Option("--model", "-m", help="A name that `models` lists.")],
+    weights: Weights,
+    top: Annotated[int, typer.Option(min=1, help="How many classes to show.")] = 5,
+    invert: Annotated[
+        bool, typer.Option("--invert", help="Make dark light: for dark things on a light ground.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Draw it too: .svg, .png, .html or .json.")
+    ] = None,
+) -> None:
+    """Name the likeliest classes of an image.
+
+    The image is made grey, if the model's images are, and resized to their size. Fashion-MNIST
+    shows light things on a dark ground: --invert a usual photograph.
+    """
+    network = build(model)
+    pixels = _read_image(image, MODELS[model].input_shape, model)
+    if invert:
+        pixels = 1 - pixels
+    _load_weights(weights, model, network)
+    probabilities = softmax(logits_of(network, pixels[None])[0])
+    classes = checkpoint.about(weights).get("classes") or []
+    if len(classes) != len(probabilities):
+        classes = [f"class {i}" for i in range(len(probabilities))]
+    for i in np.argsort(-probabilities, kind="stable")[:top]:
+        typer.echo(f"{probabilities[i]:7.2%}  {classes[i]}")
+    if out is not None:
+        from viz.prediction import prediction
+
+        prediction(pixels, probabilities, classes, top).save(out)
+        typer.echo(f"{out}: the image as {model} sees it")
+
+
+def _read_image(path: Path, shape: tuple[int, ...], model: str) -> np.ndarray[Any, Any]:
+    """The image as a model of that input shape takes it: (1 or 3, H, W), float32, 0 … 1."""
+    from PIL import Image, ImageOps
+
+    if len(shape) != 3 or shape[0] not in (1, 3):
+        raise OptionError(f"{model} takes inputs of shape {shape}, which no image has")
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file")
+    channels, height, width = shape
+    try:
+        with Image.open(path) as file:
+            upright = ImageOps.exif_transpose(file)
+            picture = upright.convert("L" if channels == 1 else "RGB").resize((width, height))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise DataError(f"{path}: cannot be read as an image ({error})") from error
+    pixels = np.asarray(picture, np.float32) / np.float32(255)
+    return pixels.reshape(height, width, channels).transpose(2, 0, 1)
+
+
+@app.command()
+def models(
+    name: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="Show its layers.")] = None,
+) -> None:
+    """List the models; or the layers, shapes and parameters of one."""
+    if name is not None:
+        typer.echo(build(name).summary((1, *MODELS[name].input_shape)))
+        return
+    rows = [("model", "input", "data", "")]
+    rows += [
+        (name, "×".join(map(str, entry.input_shape)), entry.data, entry.about)
+        for name, entry in MODELS.items()
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())
+
+
+# --- pictures --------------------------------------------------------------------------------
 
 
 @app.command()
@@ -45,8 +391,6 @@ def draw(
     """Draw a model's computation graph."""
     from viz import draw as draw_graph
 
-    from .models import build
-
     network = build(model)
     shape = (batch, *network.input_shape)
     path = out or Path(f"{model}.svg")
@@ -54,10 +398,42 @@ def draw(
     typer.echo(f"{path}: {model} on an input of shape {shape}")
 
 
-def main() -> None:
-    """Run the command line. Bad input is one line on stderr, and exit code 2."""
-    try:
-        app()
-    except (TinygradError, OSError) as error:
-        print(f"tinygrad-cnn: {error}", file=sys.stderr)
-        sys.exit(2)
+@app.command()
+def paths(
+    model: ModelName,
+    data: DataName = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="File: .html, .svg, .png or .json. [MODEL-paths.html]"),
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Images that the gradient is of.")] = 8,
+    kind: Annotated[str | None, typer.Option(help="table, tree, path, trellis or lengths.")] = None,
+    max_length: Annotated[
+        int | None, typer.Option(min=0, help="Keep only paths of so many branches apart.")
+    ] = None,
+    samples: Annotated[
+        int, typer.Option(min=0, help="Single paths of each length to measure.")
+    ] = 10,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", "-w", help="A file that `train` saved.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of fresh weights.")] = 0,
+) -> None:
+    """Split a residual network's gradient over its 2ⁿ paths, on real images, and draw it."""
+    from viz.paths.command import draw_paths
+
+    path, found = draw_paths(
+        model,
+        data,
+        out,
+        batch=batch,
+        kind=kind,
+        max_length=max_length,
+        samples=samples,
+        weights=weights,
+        seed=seed,
+    )
+    number, n = sum(found.count), found.n_blocks
+    typer.echo(
+        f"{path}: {number:,} path{'s' * (number != 1)} over {n} residual block{'s' * (n != 1)}"
+    )

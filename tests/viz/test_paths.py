@@ -16,8 +16,10 @@ from viz import svg
 from viz.paths import path_lengths, unroll
 from viz.paths.charts import charts
 from viz.paths.choices import PALETTE
-from viz.paths.lengths import ByLength, window
+from viz.paths.command import draw_paths
+from viz.paths.lengths import ByLength, percent, window
 from viz.paths.tree import leaf_order
+from viz.paths.trellis import MAX_COLUMNS, MAX_ROWS, VISIBLE, _binned
 from viz.paths.words import fit, short, whole, wrap
 from viz.picture import Picture
 
@@ -33,12 +35,26 @@ def projected(x: tg.Tensor, w: tg.Tensor) -> tg.Tensor:
     return tg.residual_add(x @ w, tg.tanh(x))
 
 
-def paths_of(n: int, block: Block = simple, name: str | None = "x") -> tg.GradientPaths:
+def paths_of(
+    n: int, block: Block = simple, name: str | None = "x", max_length: int | None = None
+) -> tg.GradientPaths:
     rng = np.random.default_rng(n)
     start = x = tg.Tensor(rng.normal(size=(2, 4)), requires_grad=True, name=name)
     for _ in range(n):
         x = block(x, tg.Tensor(rng.normal(size=(4, 4)), requires_grad=True))
-    return tg.gradient_paths((x * tg.Tensor(rng.normal(size=(2, 4)))).sum(), wrt=start)
+    loss = (x * tg.Tensor(rng.normal(size=(2, 4)))).sum()
+    return tg.gradient_paths(loss, wrt=start, max_length=max_length)
+
+
+def network() -> tg.nn.Module:
+    tg.manual_seed(0)
+    return tg.models.ResNet(blocks=(1, 1), channels=(2, 3))
+
+
+def expansion(nonlinear: bool = True) -> tg.paths.Expansion:
+    x = tg.Tensor([0.3, -1.2], requires_grad=True, name="x")
+    h = tg.residual_add(x, 2 * x)
+    return tg.expand(tg.residual_add(h, tg.tanh(h) if nonlinear else 3 * h), x)
 
 
 def nested() -> tg.GradientPaths:
@@ -64,8 +80,8 @@ def texts(picture: Picture) -> list[str]:
 def test_a_row_for_each_path_with_the_norm_of_its_gradient(n):
     paths = paths_of(n)
     rows = unroll(paths, "table").data.paths
-    assert [row.taken for row in rows] == [taken for taken, _ in paths.paths()]
-    assert [row.norm for row in rows] == [float(np.linalg.norm(g)) for _, g in paths.paths()]
+    norms = {taken: float(np.linalg.norm(g)) for taken, g in paths.paths()}
+    assert {row.taken: row.norm for row in rows} == norms
     lengths = [row.length for row in rows]
     assert lengths == sorted(lengths)
     assert [lengths.count(k) for k in range(n + 1)] == paths.count
@@ -178,11 +194,13 @@ def test_leaves_stand_where_their_choices_lead():
 
 def test_many_blocks_are_shown_by_length():
     paths = paths_of(54)
-    shown = unroll(paths).data
+    picture = unroll(paths, samples=1)
+    shown = picture.data.lengths
     assert list(shown.count) == [math.comb(54, k) for k in range(55)]
     assert list(shown.norms) == paths.norms
     assert sum(shown.shares) == pytest.approx(1)
-    assert "2⁵⁴ ≈ 1.8·10¹⁶ paths" in shown.title
+    assert "2⁵⁴ ≈ 1.8·10¹⁶ paths, folded onto 1,540 states" in picture.title
+    assert "2⁵⁴ ≈ 1.8·10¹⁶ paths, by length" in unroll(paths, "lengths").title
 
 
 @given(n=st.integers(0, 30))
@@ -218,6 +236,115 @@ def test_counts_beyond_any_float_have_bars():
     assert counts.labels == ("1.0·10⁴⁰⁰", "5.0·10³⁹⁹")
 
 
+# --- one path on the network ---------------------------------------------------------------------
+
+
+@given(taken=st.lists(st.booleans(), min_size=1, max_size=6))
+def test_a_highlighted_path_is_on_at_every_block(taken):
+    picture = unroll(len(taken), "path", path=taken)
+    assert picture.data.taken == tuple(taken)
+    classes = [g.get("class") or "" for g in elements(picture, "g")]
+    for i, branch in enumerate(taken, 1):
+        assert f"way b{i} {'on' if branch else 'off'}" in classes
+        assert f"way s{i} {'off' if branch else 'on'}" in classes
+    assert f"crosses {sum(taken)} of {len(taken)} branches" in " ".join(texts(picture))
+
+
+def test_by_default_the_path_that_carries_most():
+    paths = paths_of(4)
+    shown = unroll(paths, "path").data
+    assert shown.norm == max(np.linalg.norm(g) for taken, g in paths.paths() if any(taken))
+
+
+def test_a_page_of_the_table_shows_the_way_of_each_row(tmp_path):
+    text = unroll(2).save(tmp_path / "table.html").read_text(encoding="utf-8")
+    for path in ("00", "01", "10", "11"):
+        assert text.count(f'data-path="{path}"') == 3  # the row, and two rules that look for it
+    assert 'data-path="10"]:is(:hover, :focus)) .way:not(.b1, .s2)' in text
+
+
+@pytest.mark.browser
+def test_a_row_that_is_pointed_at_shows_its_way_in_the_network(browser, tmp_path):
+    browser.open(unroll(2).save(tmp_path / "table.html"))
+    opacity = "[...document.querySelectorAll('.way')].map(way => getComputedStyle(way).opacity)"
+    assert browser.evaluate(opacity) == ["1"] * 4
+    browser.evaluate("document.querySelector('[data-path=\"10\"]').focus()")
+    assert browser.evaluate(opacity) == ["0.22", "1", "1", "0.22"]  # s1, b1, s2, b2
+
+
+# --- forward -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("nonlinear", "said"), [(False, "equal up to"), (True, "They differ")])
+def test_an_expansion_says_whether_its_paths_add_up(nonlinear, said):
+    found = expansion(nonlinear)
+    picture = unroll(found)
+    assert said in " ".join(texts(picture))
+    shown = picture.data
+    assert shown.summed == pytest.approx(float(np.linalg.norm(found.total)))
+    assert shown.total == pytest.approx(float(np.linalg.norm(found.output)))
+    assert [path.norm for path in shown.paths] == [np.linalg.norm(y) for _, y in found.paths]
+
+
+# --- trellis -------------------------------------------------------------------------------------
+
+
+def test_the_trellis_ends_in_the_lengths():
+    paths = paths_of(9)
+    trellis = unroll(paths).data
+    assert trellis.norms[-1] == tuple(paths.norms)
+    assert np.array_equal(trellis.norms[:-1], paths.trellis[::-1])
+    assert list(trellis.lengths.single) == paths.single_norms(10)
+    assert list(trellis.lengths.estimate) == paths.veit_estimate(10)
+    states = list(elements(unroll(paths), "g", "state"))
+    visible = [
+        value for column in trellis.norms for value in column if value >= VISIBLE * max(column)
+    ]
+    assert len(states) == len(visible)
+
+
+def test_what_was_cut_off_is_named_with_its_share():
+    paths = paths_of(9, max_length=2)
+    picture = unroll(paths, samples=0)
+    said = " ".join(texts(picture))
+    assert "Longer paths than 2 were not kept apart" in said
+    assert percent(paths.left_out) in said
+    assert len(list(elements(picture, "g", "bar"))) == 2 * 3
+
+
+def test_many_blocks_and_lengths_are_binned():
+    trellis = unroll(paths_of(300, lambda x, w: tg.residual_add(x, x)), samples=0).data
+    columns, rows, step = _binned(trellis.norms)
+    assert len(columns) <= MAX_COLUMNS + 1
+    assert rows <= MAX_ROWS
+    assert step > 1
+    number, values = columns[-1]
+    assert number == 300
+    assert max(values) == max(trellis.norms[-1])
+
+
+# --- a model, and the command --------------------------------------------------------------------
+
+
+def test_a_model_is_run_as_a_copy():
+    model = network()
+    before = model.state_dict()
+    picture = unroll(model)
+    assert [block.name for block in picture.data.blocks] == ["layer1.0", "layer2.0"]
+    assert "8 inputs of standard normal numbers, in training mode" in " ".join(texts(picture))
+    for name, value in model.state_dict().items():
+        assert np.array_equal(value, before[name])
+    assert "evaluation mode" in " ".join(texts(unroll(model.eval())))
+
+
+def test_the_command_draws_real_images(tmp_path):
+    path, paths = draw_paths("resnet8", out=tmp_path / "paths.html", batch=2)
+    assert paths.n_blocks == 3
+    assert "layer3.0" in path.read_text(encoding="utf-8")
+    with pytest.raises(OptionError, match=r"takes images of \(1, 96, 96\)"):
+        draw_paths("resnet18", out=tmp_path / "paths.html")
+
+
 # --- all -----------------------------------------------------------------------------------------
 
 PICTURES = {
@@ -232,7 +359,21 @@ PICTURES = {
     "nested": lambda: unroll(nested()),
     "lengths 0": lambda: path_lengths(paths_of(0)),
     "lengths 8": lambda: path_lengths(paths_of(8)),
-    "lengths 54": lambda: unroll(paths_of(54)),
+    "lengths 54": lambda: unroll(paths_of(54), "lengths"),
+    "lengths 40, cut": lambda: path_lengths(paths_of(40, max_length=5)),
+    "trellis 1": lambda: unroll(paths_of(1), "trellis"),
+    "trellis 3": lambda: unroll(paths_of(3, projected), "trellis"),
+    "trellis 9": lambda: unroll(paths_of(9, name="a <very> long & strange name")),
+    "trellis 54": lambda: unroll(paths_of(54), samples=1),
+    "trellis 54, cut": lambda: unroll(paths_of(54, max_length=4), samples=0),
+    "trellis 300": lambda: unroll(paths_of(300, max_length=30), samples=1),
+    "trellis, nested": lambda: unroll(nested(), "trellis"),
+    "path 1": lambda: unroll(1, "path"),
+    "path 6": lambda: unroll(paths_of(6), "path"),
+    "path 4": lambda: unroll(4, "path", path=[True, False, False, True]),
+    "expanded": lambda: unroll(expansion()),
+    "expanded tree": lambda: unroll(expansion(), "tree"),
+    "model": lambda: unroll(network()),
 }
 
 
@@ -245,7 +386,7 @@ def test_pictures_are_plain_svg_and_their_text_fits(make):
         name.startswith("on") or "href" in name for e in root.iter() for name in e.attrib
     )
     width, height = picture.size
-    assert width == 900
+    assert width in {900, 1120}
     for element in root.iter(NS + "text"):
         left, right, y = _extent(element)
         assert left >= 0, element.text
@@ -269,10 +410,12 @@ def test_no_two_texts_on_a_line_overlap(make):
 
 
 def _extent(text: ET.Element) -> tuple[float, float, float]:
-    """Left, right and baseline, by the estimate of widths."""
+    """Left, right and baseline, by the estimate of widths; of upright text, where it ends."""
     size = float(text.get("font-size", "nan"))
     width = svg.text_width(text.text or "", size, bold=text.get("font-weight") == "bold")
     left = float(text.get("x", "nan"))
+    if "rotate(-90" in text.get("transform", ""):
+        return left - size, left, float(text.get("y", "nan")) - width / 2
     left -= {"middle": width / 2, "end": width}.get(text.get("text-anchor", ""), 0.0)
     return left, left + width, float(text.get("y", "nan"))
 
@@ -288,9 +431,10 @@ def test_the_same_paths_give_the_same_bytes():
         (0, None, "at least one block"),
         ("resnet", None, "expected a number of blocks"),
         (True, None, "expected a number of blocks"),
-        (7, None, "need numbers"),
-        (3, "lengths", "need numbers"),
+        (7, None, "need gradients"),
+        (3, "lengths", "need gradients"),
         (7, "tree", "up to 6"),
+        (tg.nn.ReLU(), None, "does not say which input"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_in_words(what, kind, said):

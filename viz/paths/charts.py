@@ -11,7 +11,7 @@ from .. import svg
 from ..picture import Picture
 from .lengths import ByLength, percent
 from .parts import INK, MARGIN, WIDTH, heading
-from .words import short, whole
+from .words import short, whole, wrap
 
 LEFT, RIGHT = 96.0, WIDTH - MARGIN
 HEIGHT = 108.0
@@ -29,12 +29,16 @@ class Chart:
         values: of the bars, as parts of the largest by absolute value: −1 … 1.
         labels: the values as text.
         fill: colour of a bar; negative ones are outlined only.
+        line: other values to compare with, on the same scale; drawn as steps, maybe none.
+        base: the value at which bars begin, as text.
     """
 
     title: str
     values: tuple[float, ...]
     labels: tuple[str, ...]
     fill: str
+    line: tuple[float, ...] = ()
+    base: str = "0"
 
 
 def charts(lengths: ByLength) -> list[Chart]:
@@ -44,21 +48,21 @@ def charts(lengths: ByLength) -> list[Chart]:
     return [
         Chart(
             f"How many paths cross k branches{binomial}",
-            _scaled(lengths.count),
-            tuple(map(whole, lengths.count)),
+            scaled(lengths.count[: len(lengths.norms)]),
+            tuple(map(whole, lengths.count[: len(lengths.norms)])),
             "#6b7280",
         ),
         Chart(
             f"‖G_k‖, the norm of what all paths of length k together give to the gradient at "
             f"{start}",
-            _scaled(lengths.norms),
+            scaled(lengths.norms),
             tuple(map(short, lengths.norms)),
             "#0072b2",
         ),
         Chart(
             "Share of G_k in the gradient g, ⟨G_k, g⟩ / ‖g‖²: negative if it points against g; "
             "the shares sum to 100 %",
-            _scaled(lengths.shares),
+            scaled(lengths.shares),
             tuple(percent(s) if math.isfinite(s) else "none" for s in lengths.shares),
             "#d55e00",
         ),
@@ -69,56 +73,89 @@ def draw_lengths(lengths: ByLength) -> Picture:
     """The charts as a picture; its data is `lengths`."""
     introduction = (
         "A path chooses, at each block, the shortcut or the branch; its length k is the number of "
-        f"branches that it crosses. {lengths.finding()}"
+        f"branches that it crosses. {lengths.finding()} {lengths.note}".strip()
     )
     y, parts = heading(8.0, lengths.title, introduction)
     for chart in charts(lengths):
-        y, drawn = _draw(chart, y + 10)
+        y, drawn = draw_chart(chart, y + 10)
         parts += drawn
     parts.append(svg.text(LEFT, y + 10, "k: number of branches crossed", size=11.0))
     text = svg.document(WIDTH, y + 22, *parts, title=lengths.title)
     return Picture(text, lengths, title=lengths.title)
 
 
-def _draw(chart: Chart, y: float) -> tuple[float, list[str]]:
+def draw_chart(
+    chart: Chart, y: float, left: float = LEFT, right: float = RIGHT, height: float = HEIGHT
+) -> tuple[float, list[str]]:
+    """A chart between two sides, its title above it; and where it ends."""
     count = len(chart.values)
-    slot = min(SLOT, (RIGHT - LEFT) / count)
-    lowest = min(0.0, *chart.values)
-    top = y + 38 if count <= MAX_VALUES else y + 28
-    zero = top + HEIGHT / (1 - lowest)  # where both the highest and the lowest bar fit
+    slot = min(SLOT, (right - left) / count)
+    values_fit = count <= MAX_VALUES and slot >= 40
+    lowest = min(0.0, *chart.values, *chart.line)
+    title = [
+        svg.text(left - (LEFT - MARGIN), y + 16 + 16 * i, line, bold=i == 0, size=12.0 - (i > 0))
+        for i, line in enumerate(_titled(chart.title, right - left + LEFT - MARGIN))
+    ]
+    top = y + 16 * len(title) + (22 if values_fit else 12)
+    zero = top + height / (1 - lowest)  # where both the highest and the lowest bar fit
     unit = zero - top
-    bottom = top + HEIGHT
+    bottom = top + height
     highest = max(range(count), key=lambda k: abs(chart.values[k]))
     parts = [
-        svg.text(MARGIN, y + 16, chart.title, bold=True),
-        svg.line(LEFT, zero, LEFT + slot * count, zero, stroke=AXIS),
-        svg.text(LEFT - 8, zero + 4, "0", size=10.5, anchor="end", fill=INK),
+        *title,
+        svg.line(left, zero, left + slot * count, zero, stroke=AXIS),
+        svg.text(left - 8, zero + 4, chart.base, size=10.5, anchor="end", fill=INK),
     ]
-    if chart.values[highest] > 0 and count > MAX_VALUES:
-        peak = chart.labels[highest]
+    if chart.values[highest] > 0 and not values_fit:
+        peak, level = chart.labels[highest], zero - chart.values[highest] * unit
         parts += [
-            svg.line(LEFT, top, LEFT + slot * count, top, stroke="#e5e7eb"),
-            svg.text(LEFT - 8, top + 4, peak, size=10.5, anchor="end", fill=INK),
+            svg.line(left, level, left + slot * count, level, stroke="#e5e7eb"),
+            svg.text(left - 8, level + 4, peak, size=10.5, anchor="end", fill=INK),
         ]
     for k, value in enumerate(chart.values):
-        x = LEFT + k * slot
-        parts.append(_bar(chart, k, x, zero, value * unit, slot))
-    below = bottom + (16 if lowest < 0 and count <= MAX_VALUES else 0)
+        x = left + k * slot
+        lift = chart.line[k] * unit if chart.line else 0.0
+        parts.append(_bar(chart, k, x, zero, value * unit, slot, values_fit, lift))
+    if chart.line:
+        steps = [
+            corner
+            for k, value in enumerate(chart.line)
+            for corner in ((left + k * slot, value), (left + (k + 1) * slot, value))
+        ]
+        d = "M" + "L".join(f"{svg.number(x)},{svg.number(zero - v * unit)}" for x, v in steps)
+        parts.append(svg.path(d, stroke=svg.INK, stroke_width=1.4))
+    below = bottom + (16 if lowest < 0 and values_fit else 0)
     for k in _ticks(count):
-        x = LEFT + (k + 0.5) * slot
+        x = left + (k + 0.5) * slot
         parts.append(svg.text(x, below + 14, str(k), size=10.5, anchor="middle", fill=INK))
     return below + 20, parts
 
 
-def _bar(chart: Chart, k: int, x: float, zero: float, rise: float, slot: float) -> str:
+def _titled(title: str, width: float) -> list[str]:
+    """A title in bold, and what follows a line end in it as smaller lines."""
+    head, _, rest = title.partition("\n")
+    return [head, *(wrap(rest, width, 11.0) if rest else [])]
+
+
+def _bar(
+    chart: Chart,
+    k: int,
+    x: float,
+    zero: float,
+    rise: float,
+    slot: float,
+    values_fit: bool,
+    lift: float,
+) -> str:
     gap = min(0.15 * slot, 6.0)
     style: dict[str, object] = {"fill": chart.fill}
     if rise < 0:
         style = {"fill": "#ffffff", "stroke": chart.fill, "stroke_width": min(1.5, 0.2 * slot)}
     bar = svg.rect(x + gap, zero - max(rise, 0.0), slot - 2 * gap, abs(rise), **style)
     label = ""
-    if len(chart.values) <= MAX_VALUES:
-        y = zero - rise - 5 if rise >= 0 else zero - rise + 13
+    if values_fit:
+        above = max(rise, lift)  # a line over the bar stays readable
+        y = zero - above - 5 if rise >= 0 else zero - rise + 13
         label = svg.text(x + slot / 2, y, chart.labels[k], size=10.0, anchor="middle")
     return svg.group(bar, label, class_="bar", tooltip=f"k = {k}: {chart.labels[k]}")
 
@@ -129,7 +166,7 @@ def _ticks(count: int) -> range:
     return range(0, count, next(step for step in steps if count <= 14 * step))
 
 
-def _scaled(values: Sequence[float]) -> tuple[float, ...]:
+def scaled(values: Sequence[float]) -> tuple[float, ...]:
     """Parts of the largest; exact for numbers too large for a float. What is not finite is 0."""
     finite = [v if isinstance(v, int) or math.isfinite(v) else 0 for v in values]
     largest = max(map(abs, finite))

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_cnn import Tensor, grad
 from tinygrad_cnn.graph import Node
-from tinygrad_cnn.paths import GradientPaths
+from tinygrad_cnn.paths import Expansion, GradientPaths
 
 from .words import count_of, name_of, power, subscript
 
@@ -76,9 +76,12 @@ class Unrolled:
         paths: shortest first, then those that branch early.
         start, end: the names of wrt and of the loss.
         is_chain: the blocks follow one another, and each is on the way.
-        total: norm of the ordinary gradient, by one backward pass that splits nothing.
+        total: norm of the ordinary gradient, by one backward pass that splits nothing; of the
+            network's output, where the paths were run forward.
         difference: the largest difference, over entries, between that and the paths' sum.
-        largest: the ordinary gradient's largest entry, by absolute value.
+        largest: the largest entry of what the sum should be, by absolute value.
+        summed: norm of the paths' sum, where they were run forward; None for gradients.
+        note: what the numbers were measured on, if that needs words.
     """
 
     blocks: tuple[Block, ...]
@@ -89,6 +92,13 @@ class Unrolled:
     total: float | None = None
     difference: float | None = None
     largest: float | None = None
+    summed: float | None = None
+    note: str = ""
+
+    @property
+    def forward(self) -> bool:
+        """Were the paths run forward, so that the norms are of their outputs?"""
+        return self.summed is not None
 
     @property
     def title(self) -> str:
@@ -111,23 +121,44 @@ def schematic(n: int) -> Unrolled:
     return Unrolled(blocks, paths, end="y")
 
 
-def measured(paths: GradientPaths) -> Unrolled:
+def shortest_first(taken: Sequence[bool]) -> tuple[object, ...]:
+    """The order of rows: by length, then those first that branch early."""
+    return sum(taken), [not t for t in taken]
+
+
+def measured(paths: GradientPaths, note: str = "") -> Unrolled:
     """The paths of a recorded network, with the norms of their gradients."""
-    listed = list(paths.paths())
+    listed = sorted(paths.paths(), key=lambda path: shortest_first(path[0]))
     ordinary = _ordinary_gradient(paths)
     together = np.sum([gradient for _, gradient in listed], axis=0)
     n = paths.n_blocks
     return Unrolled(
-        blocks=tuple(
-            _block(i, add.scope or f"block {i}", shortcut(add))
-            for i, add in enumerate(paths.blocks, 1)
-        ),
+        blocks=_blocks(paths.blocks),
         paths=tuple(SinglePath(taken, float(np.linalg.norm(g))) for taken, g in listed),
         start=name_of(ends(paths)[1]),
+        note=note,
         is_chain=_is_chain([taken for taken, _ in listed], n),
         total=float(np.linalg.norm(ordinary)),
         difference=float(np.abs(together - ordinary).max(initial=0.0)),
         largest=float(np.abs(ordinary).max(initial=0.0)),
+    )
+
+
+def forward(expansion: Expansion) -> Unrolled:
+    """The paths of a network that was run forward along each of them."""
+    output = np.asarray(expansion.output, np.float64)
+    together = np.asarray(expansion.total, np.float64)
+    taken = [path for path, _ in expansion.paths]
+    return Unrolled(
+        blocks=_blocks(expansion.blocks),
+        paths=tuple(SinglePath(t, float(np.linalg.norm(y))) for t, y in expansion.paths),
+        start=name_of(expansion.start),
+        end="y",
+        is_chain=_is_chain(taken, expansion.n_blocks),
+        total=float(np.linalg.norm(output)),
+        difference=float(np.abs(together - output).max(initial=0.0)),
+        largest=float(np.abs(output).max(initial=0.0)),
+        summed=float(np.linalg.norm(together)),
     )
 
 
@@ -152,6 +183,12 @@ def shortcut(add: Node) -> str:
             seen.add(node)  # what is older than the skip was not computed from it
             stack.extend(node.inputs)
     return "skip"
+
+
+def _blocks(adds: Sequence[Node]) -> tuple[Block, ...]:
+    return tuple(
+        _block(i, add.scope or f"block {i}", shortcut(add)) for i, add in enumerate(adds, 1)
+    )
 
 
 def _block(number: int, name: str, shortcut: str) -> Block:

@@ -20,15 +20,26 @@ class ByLength:
 
     Attributes:
         start: name of the value that the gradient is taken at.
-        count: numbers of paths.
-        norms: of G_k, the sum of the gradients of all paths of length k.
-        shares: ⟨G_k, g⟩/‖g‖², which sum to 1; NaN if the gradient g is zero.
+        count: numbers of paths, for all lengths up to the number of blocks.
+        norms: of G_k, the sum of the gradients of all paths of length k; perhaps not for the
+            longest ones.
+        shares: ⟨G_k, g⟩/‖g‖², which sum to 1 − left_out; NaN if the gradient g is zero.
+        left_out: the share of all paths longer than the norms reach.
+        single: mean gradient norm of a single path of each length; empty if nobody measured it.
+        estimate: Veit et al.'s, number of paths × mean norm of a single one; likewise.
+        samples: so many paths of each length were measured.
+        note: what the numbers were measured on, if that needs words.
     """
 
     start: str
     count: tuple[int, ...]
     norms: tuple[float, ...]
     shares: tuple[float, ...]
+    left_out: float = 0.0
+    single: tuple[float, ...] = ()
+    estimate: tuple[float, ...] = ()
+    samples: int = 0
+    note: str = ""
 
     @property
     def n_blocks(self) -> int:
@@ -57,24 +68,42 @@ class ByLength:
         first, last = window(self.shares, 0.9)
         part = sum(self.count[first : last + 1]) / sum(self.count)
         carried = sum(self.shares[first : last + 1])
-        return (
+        said = (
             f"At least 90 % of all paths have {_range(low, high)}. Of the gradient, "
             f"{percent(carried)} comes from {_range(first, last)}, which {percent(part)} of the "
             "paths have."
         )
+        if len(self.norms) <= self.n_blocks:
+            said += (
+                f" Longer paths than {len(self.norms) - 1} were not kept apart; their share in the "
+                f"gradient is {percent(self.left_out)}."
+            )
+        return said
 
 
-def by_length(paths: GradientPaths) -> ByLength:
-    """The numbers by length of a recorded network."""
+def by_length(paths: GradientPaths, samples: int = 0, note: str = "") -> ByLength:
+    """The numbers by length of a recorded network; single paths, if `samples` is not 0."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="gradient_paths: the gradient is zero")
-        shares = tuple(paths.shares)  # the picture says so itself
+        shares, left_out = tuple(paths.shares), paths.left_out  # the picture says so itself
     start = name_of(ends(paths)[1])
-    return ByLength(start, tuple(paths.count), tuple(paths.norms), shares)
+    return ByLength(
+        start,
+        tuple(paths.count),
+        tuple(paths.norms),
+        shares,
+        left_out,
+        tuple(paths.single_norms(samples)) if samples else (),
+        tuple(paths.veit_estimate(samples)) if samples else (),
+        samples,
+        note,
+    )
 
 
 def window(values: Sequence[float], part: float) -> tuple[int, int]:
     """The first and last index of the shortest run that holds this part of the sum.
+
+    Of several, the one that holds most.
 
     >>> window([1, 5, 10, 10, 5, 1], 0.9)
     (1, 4)
@@ -82,9 +111,12 @@ def window(values: Sequence[float], part: float) -> tuple[int, int]:
     before = [0, *itertools.accumulate(values)]
     goal = part * before[-1]
     for width in range(1, len(values)):
-        for first in range(len(values) - width + 1):
-            if before[first + width] - before[first] >= goal:
-                return first, first + width - 1
+        held, first = max(
+            (before[first + width] - before[first], -first)
+            for first in range(len(values) - width + 1)
+        )
+        if held >= goal:
+            return -first, width - first - 1
     return 0, len(values) - 1
 
 

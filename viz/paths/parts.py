@@ -57,11 +57,12 @@ def plus(x: float, y: float) -> str:
     )
 
 
-def wire(*corners: tuple[float, float], dashed: bool = False) -> str:
-    """A line through corners; dashed along a shortcut."""
+def wire(*corners: tuple[float, float], dashed: bool = False, thick: bool = False) -> str:
+    """A line through corners; dashed along a shortcut, thick where it is highlighted."""
     d = "M" + "L".join(f"{svg.number(x)},{svg.number(y)}" for x, y in corners)
     dashes = DASHES if dashed else None
-    return svg.path(d, stroke=INK, stroke_width=1.3, stroke_dasharray=dashes)
+    stroke, width = (svg.INK, 3.6) if thick else (INK, 1.3)
+    return svg.path(d, stroke=stroke, stroke_width=width, stroke_dasharray=dashes)
 
 
 def head(x: float, y: float, dx: int = 1, dy: int = 0) -> str:
@@ -73,39 +74,70 @@ def head(x: float, y: float, dx: int = 1, dy: int = 0) -> str:
 
 
 def network(
-    blocks: Sequence[Block], y: float, left: float, step: float, start: str, end: str
+    blocks: Sequence[Block],
+    y: float,
+    left: float,
+    step: float,
+    start: str,
+    end: str,
+    taken: Sequence[bool] | None = None,
 ) -> list[str]:
     """The network as it is: start → ⊕ → … → end along y, block i in its own column of width step.
 
-    The branches are 34 pixels above y, the shortcuts' labels below.
+    The branches are 34 pixels above y, the shortcuts' labels below. With `taken`, one path is
+    highlighted: the way that each block goes is thick, the other one pale. The two ways of block
+    1, 2, … have the classes s1 and b1, s2 and b2, ….
     """
-    raised = y - 34
-    box = box_width(step)
+    right = left + len(blocks) * step
+    thick = taken is not None
     parts = [
         svg.text(left - 10, y + 4, fit(start, 56, 12), anchor="end"),
-        wire((left - 6, y), (left + 9, y)),
+        wire((left - 6, y), (left + 9, y), thick=thick),
     ]
     for i, block in enumerate(blocks):
         x = left + i * step
-        after, middle = x + step, x + step / 2
+        branch = None if taken is None else taken[i]
         parts += [
-            wire((x + 9, y), (x + 9, raised), (middle - box / 2, raised)),
-            wire((middle + box / 2, raised), (after, raised), (after, y - RADIUS)),
-            head(after, y - RADIUS, dx=0, dy=1),
-            wire((x + 9, y), (after - RADIUS, y), dashed=True),
-            head(after - RADIUS, y),
-            branch_box(block, middle, raised, box),
-            svg.text(middle + 4, y + 14, block.shortcut, size=10.0, anchor="middle", fill=INK),
-            wire((after, y), (after + 9, y)),
-            plus(after, y),
+            _way(f"s{block.number}", branch, _shortcut(block, x, y, step, branch is False)),
+            _way(
+                f"b{block.number}",
+                None if branch is None else not branch,
+                _branch(block, x, y, step, branch is True),
+            ),
+            wire((x + step, y), (x + step + 9, y), thick=thick),
+            plus(x + step, y),
         ]
-    right = left + len(blocks) * step
     parts += [
-        wire((right + RADIUS * bool(blocks), y), (right + 24, y)),
+        wire((right + RADIUS * bool(blocks), y), (right + 24, y), thick=thick),
         head(right + 26, y),
         svg.text(right + 30, y + 4, end),
     ]
     return parts
+
+
+def _way(name: str, pale: bool | None, drawn: list[str]) -> str:
+    """One way through a block; pale if the highlighted path goes the other one."""
+    state = {None: "", True: " off", False: " on"}[pale]
+    return svg.group(*drawn, class_=f"way {name}{state}", opacity=0.22 if pale else None)
+
+
+def _shortcut(block: Block, x: float, y: float, step: float, thick: bool) -> list[str]:
+    after = x + step
+    return [
+        wire((x + 9, y), (after - RADIUS, y), dashed=True, thick=thick),
+        head(after - RADIUS, y),
+        svg.text(x + step / 2 + 4, y + 14, block.shortcut, size=10.0, anchor="middle", fill=INK),
+    ]
+
+
+def _branch(block: Block, x: float, y: float, step: float, thick: bool) -> list[str]:
+    after, middle, raised, box = x + step, x + step / 2, y - 34, box_width(step)
+    return [
+        wire((x + 9, y), (x + 9, raised), (middle - box / 2, raised), thick=thick),
+        wire((middle + box / 2, raised), (after, raised), (after, y - RADIUS), thick=thick),
+        head(after, y - RADIUS, dx=0, dy=1),
+        branch_box(block, middle, raised, box),
+    ]
 
 
 def box_width(step: float) -> float:

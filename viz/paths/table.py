@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from .. import svg
+from ..html import page, safe
 from ..picture import Picture
 from .choices import SinglePath, Unrolled
 from .parts import (
@@ -59,7 +60,8 @@ def draw_table(unrolled: Unrolled) -> Picture:
     y, header = _header(unrolled, columns, y + 6)
     parts += header
     norms = [path.norm for path in unrolled.paths if path.norm is not None]
-    scale = max([v for v in [*norms, unrolled.total or 0.0] if math.isfinite(v)], default=0.0)
+    sums = [unrolled.total or 0.0, unrolled.summed or 0.0]
+    scale = max([v for v in [*norms, *sums] if math.isfinite(v)], default=0.0)
     for length, paths in unrolled.groups():
         parts += [
             _rule(y),
@@ -73,13 +75,40 @@ def draw_table(unrolled: Unrolled) -> Picture:
             y += ROW
     y, footer = _sum(unrolled, columns, y, scale)
     text = svg.document(WIDTH, y + 8, *parts, *footer, title=unrolled.title)
-    return Picture(text, unrolled, title=unrolled.title)
+    return Picture(text, unrolled, title=unrolled.title, page=lambda: _page(unrolled, text))
+
+
+def _page(unrolled: Unrolled, drawn: str) -> str:
+    """A page in which the network above the table shows the way of the row that is pointed at."""
+    body = f"<h1>{safe(unrolled.title)}</h1>\n{drawn}"
+    if not unrolled.is_chain:
+        return page(unrolled.title, body)
+    rules = [".path:hover, .path:focus { outline: 1px solid #9ca3af }"]
+    for path in unrolled.paths:
+        aimed = f'svg:has([data-path="{_name(path)}"]:is(:hover, :focus))'
+        ways = ", ".join(f".{'b' if t else 's'}{i}" for i, t in enumerate(path.taken, 1))
+        rules.append(f"{aimed} .way:not({ways}) {{ opacity: .22 }}")
+        rules.append(f"{aimed} :is({ways}) > path {{ stroke-width: 3.6px }}")
+    told = "<p>Point at a row, and the network above the table shows its way.</p>"
+    return page(unrolled.title, body + told, "\n".join(rules))
+
+
+def _name(path: SinglePath) -> str:
+    return "".join("01"[taken] for taken in path.taken)
 
 
 def _introduction(unrolled: Unrolled) -> str:
     start, end = unrolled.start, unrolled.end
     if not unrolled.blocks:
-        return f"No residual block lies between {start} and {end}, so the gradient has one path."
+        said = f"No residual block lies between {start} and {end}, so there is one path."
+        return f"{said} {unrolled.note}".strip()
+    if unrolled.forward:
+        return (
+            "Each row is a network of its own, run forward: at every ⊕ it keeps one input, the "
+            "shortcut (dashed) or the branch F (a box). The outputs add up to the whole network's "
+            "if all branches are linear. For the gradient they always do, but here it is about "
+            "the output."
+        )
     text = (
         f"At every ⊕ the gradient, on its way back from {end} to {start}, goes on along the "
         "shortcut (dashed) and through the branch F (a box). Each row is one sequence of such "
@@ -90,7 +119,7 @@ def _introduction(unrolled: Unrolled) -> str:
             " These blocks do not simply follow one another, so a dashed line can also mean that "
             "the path does not come by that block."
         )
-    return text
+    return f"{text} {unrolled.note}".strip()
 
 
 def _header(unrolled: Unrolled, columns: _Columns, y: float) -> tuple[float, list[str]]:
@@ -107,7 +136,11 @@ def _header(unrolled: Unrolled, columns: _Columns, y: float) -> tuple[float, lis
         y += 14
     start = fit(unrolled.start, 56, 11)
     told = (
-        f"its gradient at {start}" if unrolled.total is None else f"norm of its gradient at {start}"
+        f"its gradient at {start}"
+        if unrolled.total is None
+        else f"norm of its output {unrolled.end}"
+        if unrolled.forward
+        else f"norm of its gradient at {start}"
     )
     parts.append(svg.text(columns.bars, y + 14, told, size=11.0))
     return y + 22, parts
@@ -129,10 +162,13 @@ def _row(unrolled: Unrolled, columns: _Columns, path: SinglePath, top: float, sc
         parts.append(svg.text(columns.bars, y + 4, path.formula))
     else:
         parts.append(_bar(columns, path.norm, y, scale, BAR))
-    return svg.group(*parts, class_="path")
+    reach = svg.rect(MARGIN, top, WIDTH - 2 * MARGIN, ROW, fill="none", pointer_events="all")
+    return svg.group(reach, *parts, class_="path", data_path=_name(path), tabindex=0)
 
 
 def _sum(unrolled: Unrolled, columns: _Columns, y: float, scale: float) -> tuple[float, list[str]]:
+    if unrolled.forward:
+        return _forward_sum(unrolled, columns, y, scale)
     count = len(unrolled.paths)
     middle = y + ROW / 2 + 4
     parts = [
@@ -158,6 +194,38 @@ def _sum(unrolled: Unrolled, columns: _Columns, y: float, scale: float) -> tuple
                 "directions, and partly cancel."
             )
     end, lines = paragraph(MARGIN, y + ROW + 4, text, WIDTH - 2 * MARGIN, 11.0)
+    return end, [*parts, *lines]
+
+
+def _forward_sum(
+    unrolled: Unrolled, columns: _Columns, y: float, scale: float
+) -> tuple[float, list[str]]:
+    """What the outputs add up to, and what the network makes: two rows."""
+    assert unrolled.summed is not None
+    assert unrolled.total is not None
+    assert unrolled.difference is not None
+    assert unrolled.largest is not None
+    parts = [svg.line(MARGIN, y + 1, WIDTH - MARGIN, y + 1, stroke=BAR_OF_SUM, stroke_width=1.6)]
+    said = f"sum of {count_of(len(unrolled.paths), 'path')}"
+    for label, value in ((said, unrolled.summed), ("output of the network", unrolled.total)):
+        middle = y + ROW / 2 + 2
+        parts += [
+            svg.text(MARGIN, middle + 4, label, bold=True),
+            _bar(columns, value, middle, scale, BAR_OF_SUM),
+        ]
+        y += ROW
+    off = unrolled.difference / unrolled.largest if unrolled.largest else float(unrolled.difference)
+    verdict = (
+        "They are equal up to rounding: everything on the way is linear."
+        if off < 1e-5
+        else "They differ, since not everything here is linear: then the unrolled paths are not "
+        "the network's forward pass, but only its gradient's."
+    )
+    text = (
+        f"{verdict} Entry by entry: largest difference {short(unrolled.difference)}, where the "
+        f"output's largest entry is {short(unrolled.largest)}."
+    )
+    end, lines = paragraph(MARGIN, y + 4, text, WIDTH - 2 * MARGIN, 11.0)
     return end, [*parts, *lines]
 
 

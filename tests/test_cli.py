@@ -1,0 +1,194 @@
+"""The command line: train, evaluate, predict; and one clear sentence for whatever is wrong."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import tinygrad_cnn as tg
+from tinygrad_cnn import checkpoint, train
+from tinygrad_cnn.cli import app
+from tinygrad_cnn.data import fashion_mnist
+
+COMMAND = [sys.executable, "-c", "from tinygrad_cnn.cli import main; main()"]
+
+
+def run(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def said(*words):
+    """What a command that goes well prints."""
+    result = run(*words)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def lenet(tmp_path_factory):
+    """A LeNet that one epoch trained: its file."""
+    path = tmp_path_factory.mktemp("trained") / "lenet.safetensors"
+    assert "loss" in said("train", "lenet", "--epochs", 1, "--save", path, "--quiet")
+    return path
+
+
+@pytest.fixture
+def image(tmp_path):
+    """A boot, dark on a light ground, larger than the model's images, in colour."""
+    data = fashion_mnist("test")
+    boot = data.images[data.labels == 9][0, 0]
+    large = np.kron(255 - 255 * boot, np.ones((3, 4))).astype(np.uint8)
+    Image.fromarray(large).convert("RGB").save(tmp_path / "boot.png")
+    return tmp_path / "boot.png"
+
+
+def test_train_in_parts_is_train_at_once(tmp_path):
+    options = ("train", "bn_lenet", "--data", "fashion_mnist", "--quiet", "--batch-size", 200,
+               "--optimizer", "sgd", "--lr", 0.05, "--momentum", 0.5)  # fmt: skip
+    once, parts = tmp_path / "once", tmp_path / "parts"
+    printed = said(*options, "--epochs", 2, "--save", once)
+    assert re.search(r"bn_lenet after 2 epochs: loss \d\.\d{4}, accuracy 0\.\d+ in", printed)
+    said(*options, "--epochs", 1, "--save", parts)
+    assert (
+        said(*options, "--epochs", 2, "--save", parts, "--resume").splitlines()[0]
+        == (printed.splitlines()[0])
+    )
+    a, b = tg.models.build("bn_lenet"), tg.models.build("bn_lenet")
+    for path, model in ((once, a), (parts, b)):
+        checkpoint.load(path, model)
+    np.testing.assert_equal(a.state_dict(), b.state_dict())
+
+
+def test_evaluate_counts(lenet):
+    model, data = tg.models.build("lenet"), fashion_mnist("test")
+    checkpoint.load(lenet, model)
+    right = round(400 * train.accuracy(model, data))
+    logits = tg.Tensor(train.predict(model, data.inputs))
+    loss = tg.cross_entropy(logits, data.labels).item()
+    assert said("evaluate", "lenet", "--weights", lenet) == (
+        f"lenet on Fashion-MNIST test: accuracy {right / 400:.4f} ({right} of 400 right), "
+        f"loss {loss:.4f}\n"
+    )
+
+
+def test_predict_names_classes_and_draws(lenet, image, tmp_path):
+    model, data = tg.models.build("lenet"), fashion_mnist("test")
+    checkpoint.load(lenet, model)
+    logits = train.predict(model, data.images[data.labels == 9][:1])
+    expected = tg.softmax(logits[0])
+    out = tmp_path / "boot.svg"
+    printed = said(
+        "predict", image, "--model", "lenet", "--weights", lenet, "--invert", "--top", 3,
+        "--out", out,
+    )  # fmt: skip
+    best = np.argsort(-expected)[:3]
+    assert re.findall(r"% +(.*)", printed) == [data.classes[i] for i in best]
+    shown = [float(p) / 100 for p in re.findall(r"([\d.]+)%", printed)]
+    np.testing.assert_allclose(shown, expected[best], atol=0.02)  # the image was resized
+    svg = out.read_text()
+    assert svg.startswith("<svg")
+    assert all(data.classes[i] in svg for i in best)
+
+
+def test_models_lists_models_and_layers():
+    listed = said("models")
+    assert all(re.search(rf"^{name} ", listed, re.MULTILINE) for name in tg.models.MODELS)
+    assert "61,706" in said("models", "lenet")
+
+
+# --- in a process of its own -----------------------------------------------------------------
+
+
+def test_a_real_process_trains_with_a_bar_and_ends_on_ctrl_c(tmp_path):
+    path = tmp_path / "lenet.safetensors"
+    command = [*COMMAND, "train", "lenet", "--epochs", "500", "--save", str(path)]
+    root = Path(__file__).parent.parent
+    with subprocess.Popen(
+        command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        shown = ""
+        while "epoch 2/500" not in shown:
+            shown += os.read(process.stderr.fileno(), 1000).decode(errors="replace")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    shown += err
+    assert process.returncode == 130
+    assert "Traceback" not in shown
+    assert re.search(r"loss \d\.\d{3}, accuracy 0\.\d{3}, [\d,]+ images/s", shown)
+    assert re.match(r"interrupted in epoch \d+, step \d+\n", out)
+    assert re.search(r"the model after epoch \d+; go on with --resume", out)
+    model = tg.models.build("lenet")
+    assert checkpoint.load(path, model).epochs
+
+
+def test_a_real_process_says_one_sentence():
+    process = subprocess.run(
+        [*COMMAND, "train", "lenett"],
+        cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert process.returncode == 2
+    assert process.stdout == ""
+    assert re.fullmatch(r"tinygrad-cnn: unknown model 'lenett'; there are .*\n", process.stderr)
+
+
+# --- errors ----------------------------------------------------------------------------------
+
+WRONG = {
+    "train lenett": "unknown model 'lenett'; there are mlp, ",
+    "train lenet --data cats": "unknown data 'cats'; there are fashion_mnist, ",
+    "train lenet --optimizer lion": "unknown optimizer 'lion'; there are sgd, adam, adamw",
+    "train lenet --schedule zigzag": "unknown schedule 'zigzag'; there are constant, step, cosine",
+    "train lenet --lr fast": "Invalid value for '--lr': ",
+    "train lenet --lr -1": "Adam: lr must be ≥ 0, got -1.0",
+    "train lenet --epochs 0": "Invalid value for '--epochs': ",
+    "train lenet --batch-size 5000": "batch_size=5000 does not fit the 1600 items",
+    "train nin": "nin is made for inputs of shape (1, 224, 224), and 'Fashion-MNIST train' has "
+        "(1, 28, 28)",
+    "train lenet --data sentences": "lenet is made for inputs of shape (1, 28, 28), and",
+    "train lenet --data mnist": "data 'mnist' needs --folder: where its files are",
+    "train textcnn --full": "data 'sentences' comes whole, and takes no --full",
+    "train go_policy": "go_policy has no data set of its own; name one by --data",
+    "train lenet --folder {tmp}/none": "there is no such folder",
+    "train lenet --resume": "--resume needs --save FILE",
+    "train lenet --resume --save {tmp}/none": "none: there is no such file",
+    "train lenet --save {tmp}/no/where": "there is no folder",
+    "train lenet --resume --save {lenet} --lr 0.5": "lenet.safetensors: this training has "
+        "lr 0.003, not 0.5; give the same options",
+    "train lenet --resume --save {lenet} --seed 1": "the training had seed=0, and this loader",
+    "train lenet --resume --save {lenet} --optimizer sgd": "SGD: this is the state of Adam",
+    "train lenet --resume --save {lenet} --schedule cosine": "this is the state of Schedule",
+    "trian lenet": "No such command 'trian'. Did you mean 'train'?",
+    "evaluate lenet": "Missing option '--weights' / '-w'.",
+    "evaluate lenet -w {tmp}/none": "none: there is no such file",
+    "evaluate lenet -w {boot}": "boot.png: damaged, or no safetensors file",
+    "evaluate lenet -w {cut}": "cut.safetensors: damaged, or no safetensors file",
+    "evaluate resnet8 -w {lenet}": "lenet.safetensors: holds a LeNet, not resnet8",
+    "evaluate lenet -w {lenet} --split middle": "split='middle'",
+    "predict {tmp}/none.png -m lenet -w {lenet}": "none.png: there is no such file",
+    "predict {lenet} -m lenet -w {lenet}": "lenet.safetensors: cannot be read as an image",
+    "predict {boot} -m textcnn -w {lenet}": "textcnn takes inputs of shape (64,), which no image",
+    "predict {boot} -m lenet -w {lenet} --out {tmp}/a.txt": "cannot write .txt",
+    "models lenett": "unknown model 'lenett'",
+    "draw lenett": "unknown model 'lenett'",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_what_is_wrong_is_said_in_one_sentence(words, lenet, image, tmp_path):
+    (tmp_path / "cut.safetensors").write_bytes(lenet.read_bytes()[:5000])
+    places = {"tmp": tmp_path, "lenet": lenet, "boot": image, "cut": tmp_path / "cut.safetensors"}
+    before = lenet.read_bytes()
+    result = run(*(word.format(**places) for word in words.split()))
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert len(result.stderr) < 600
+    assert result.stderr.startswith("tinygrad-cnn: ")
+    assert WRONG[words] in result.stderr
+    assert lenet.read_bytes() == before

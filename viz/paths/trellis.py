@@ -1,0 +1,273 @@
+"""The trellis of a deep network: how its 2ⁿ paths fold onto (block, branches so far).
+
+All paths that reach a block with the same number of branches behind them travel as one: n blocks
+have (n+1)(n+2)/2 such states instead of 2ⁿ paths. Beside the heat map, what comes out at the end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tinygrad_cnn.paths import GradientPaths
+
+from .. import svg
+from ..picture import Picture
+from .charts import Chart, draw_chart, scaled
+from .lengths import ByLength, by_length, percent
+from .parts import INK, MARGIN, paragraph
+from .words import fit, fit_dotted, power, short, whole
+
+WIDTH = 1120.0
+MAP_LEFT, MAP_RIGHT = 74.0, 520.0
+MAP_HEIGHT = 420.0
+CHARTS_LEFT, CHARTS_RIGHT = 660.0, WIDTH - MARGIN
+CHART_HEIGHT = 88.0
+MAX_COLUMNS, MAX_ROWS = 120, 120
+VISIBLE = 0.005  # of a column's largest norm; what is smaller is left white
+TINY = 1e-300  # what is smaller counts as zero on a logarithmic axis
+COLORS = ((255, 247, 236), (253, 187, 132), (215, 48, 31), (90, 0, 20))
+REACHED, EDGE = "#f3f4f6", "#9ca3af"
+
+
+@dataclass(frozen=True)
+class Trellis:
+    """What the picture shows.
+
+    Attributes:
+        lengths: the numbers for each path length at the end.
+        blocks: names of the blocks in the order of the columns, from the loss back to the start.
+        norms: a column for each block, and a last one at the start; ``norms[c][k]`` is the norm of
+            what arrives there along all routes that crossed k branches so far.
+    """
+
+    lengths: ByLength
+    blocks: tuple[str, ...]
+    norms: tuple[tuple[float, ...], ...]
+
+    @property
+    def title(self) -> str:
+        n, total = self.lengths.n_blocks, sum(self.lengths.count)
+        known = f"{power(2, n)} {'=' if total < 1_000_000 else '≈'} "
+        paths = f"{known if self.lengths.is_chain else ''}{whole(total)} paths"
+        states = (n + 1) * (n + 2) // 2
+        folded = f", folded onto {states:,} states" if self.lengths.is_chain else ", by length"
+        return f"{n} residual blocks: {paths}{folded}"
+
+
+def trellis_of(paths: GradientPaths, samples: int, note: str = "") -> Trellis:
+    """The trellis of a recorded network."""
+    columns = [tuple(map(float, row)) for row in paths.trellis[::-1]]
+    names = [add.scope or f"block {i}" for i, add in enumerate(paths.blocks, 1)]
+    lengths = by_length(paths, samples, note)
+    return Trellis(lengths, tuple(names[::-1]), (*columns, lengths.norms))
+
+
+def draw_trellis(trellis: Trellis) -> Picture:
+    """The heat map, beside it the charts; its data is `trellis`."""
+    lengths = trellis.lengths
+    introduction = (
+        "At each block the gradient, on its way back, splits: along the shortcut, and through the "
+        "branch, which adds one to the number of branches crossed so far. "
+        f"{lengths.finding()} {lengths.note}"
+    ).strip()
+    head = [svg.text(MARGIN, 26, trellis.title, size=17.0, bold=True)]
+    y, said = paragraph(MARGIN, 34, introduction, WIDTH - 2 * MARGIN)
+    left_end, heat = _heat_map(trellis, y + 12)
+    end = y + 2
+    drawn: list[str] = []
+    for chart in charts(lengths):
+        end, parts = draw_chart(chart, end + 10, CHARTS_LEFT, CHARTS_RIGHT, CHART_HEIGHT)
+        drawn += parts
+    drawn.append(svg.text(CHARTS_LEFT, end + 8, "k: number of branches crossed", size=11.0))
+    height = max(left_end, end + 8) + 16
+    text = svg.document(WIDTH, height, *head, *said, *heat, *drawn, title=trellis.title)
+    return Picture(text, trellis, title=trellis.title)
+
+
+def charts(lengths: ByLength) -> list[Chart]:
+    """Number of paths, gradient of a single one, exact share: from top to bottom."""
+    shown = len(lengths.norms)
+    binomial = f" ({lengths.n_blocks} choose k)" if lengths.is_chain else ""
+    found = [
+        Chart(
+            f"Number of paths of length k{binomial}",
+            scaled(lengths.count[:shown]),
+            tuple(map(whole, lengths.count[:shown])),
+            "#6b7280",
+        )
+    ]
+    shares = [s if math.isfinite(s) else 0.0 for s in lengths.shares]
+    shape: Sequence[float] = ()
+    about = "⟨G_k, g⟩ / ‖g‖², of all paths of length k together; negative ones are hollow."
+    if lengths.single:
+        found.append(
+            Chart(
+                "Mean gradient norm of a single path (logarithmic)\n"
+                f"Of at most {lengths.samples} random paths of each length.",
+                _logarithmic(lengths.single),
+                tuple(map(short, lengths.single)),
+                "#0072b2",
+                base=short(_floor(lengths.single)),
+            )
+        )
+        shape = _to_sum(lengths.estimate, math.fsum(shares))
+        if shape:
+            about += (
+                " Line: number × mean norm (Veit et al. 2016), scaled to the same sum; so it would "
+                "be if paths did not cancel."
+            )
+    together = scaled([*shares, *shape])
+    labels = tuple(percent(s) if math.isfinite(s) else "none" for s in lengths.shares)
+    title = f"Exact share in the gradient at {fit(lengths.start, 120, 12)}"
+    bars, line = together[:shown], together[shown:]
+    found.append(Chart(f"{title}\n{about}", bars, labels, "#d55e00", line))
+    return found
+
+
+def _to_sum(values: Sequence[float], goal: float) -> list[float]:
+    """Values scaled so that they sum to a positive goal; none if that makes no sense."""
+    finite = [v if math.isfinite(v) else 0.0 for v in values]
+    total = math.fsum(finite)
+    return [v / total * goal for v in finite] if total > 0 and goal > 0 else []
+
+
+def _heat_map(trellis: Trellis, y: float) -> tuple[float, list[str]]:
+    columns, rows, step = _binned(trellis.norms)
+    width = (MAP_RIGHT - MAP_LEFT) / len(columns)
+    height = min(MAP_HEIGHT / rows, 42.0)
+    title = "What arrives at each block, by the number of branches crossed so far"
+    top = y + 14
+    bottom = top + rows * height + 10
+    parts = [svg.text(MARGIN, y + 4, title, bold=True)]
+    n = len(trellis.norms) - 1
+    for at, (column, values) in enumerate(columns):
+        x = MAP_LEFT + at * width
+        reach = min(rows, (column // step) + 1)
+        largest = max(values, default=0.0)
+        parts.append(svg.rect(x, bottom - reach * height, width, reach * height, fill=REACHED))
+        name = trellis.blocks[column] if column < n else f"{trellis.lengths.start} (the end)"
+        for k, value in enumerate(values[:rows]):
+            if largest and value >= VISIBLE * largest:
+                parts.append(
+                    svg.group(
+                        svg.rect(
+                            x + 0.04 * width,
+                            bottom - (k + 0.96) * height,
+                            0.92 * width,
+                            0.92 * height,
+                            fill=_color(value / largest),
+                        ),
+                        class_="state",
+                        tooltip=f"{name}, {k * step} branches so far: norm {short(value)}",
+                    )
+                )
+    parts += _axes(trellis, [c for c, _ in columns], rows, step, width, height, bottom)
+    return _legend(bottom + 58, parts)
+
+
+def _binned(
+    norms: Sequence[Sequence[float]],
+) -> tuple[list[tuple[int, list[float]]], int, int]:
+    """The columns to draw (number, norms), how many rows, and how many lengths make a row.
+
+    Rows end where nothing visible follows. Of too many columns some are left out; too many rows
+    are joined, each showing its largest norm.
+    """
+    every = max(1, math.ceil(len(norms) / MAX_COLUMNS))
+    chosen = sorted({*range(0, len(norms), every), len(norms) - 1})
+    used = 1
+    for values in norms:
+        largest = max(values, default=0.0)
+        visible = [k for k, v in enumerate(values) if largest and v >= VISIBLE * largest]
+        used = max(used, 1 + max(visible, default=0))
+    used = min(max(map(len, norms)), used + 2)
+    step = max(1, math.ceil(used / MAX_ROWS))
+    columns = [
+        (c, [max(norms[c][k : k + step]) for k in range(0, len(norms[c]), step)]) for c in chosen
+    ]
+    return columns, math.ceil(used / step), step
+
+
+def _axes(
+    trellis: Trellis,
+    columns: Sequence[int],
+    rows: int,
+    step: int,
+    width: float,
+    height: float,
+    bottom: float,
+) -> list[str]:
+    label: dict[str, Any] = {"size": 10.5, "fill": INK}
+    right = MAP_LEFT + len(columns) * width
+    parts = [svg.line(MAP_LEFT, bottom, right, bottom, stroke=EDGE)]
+    every = next(s for s in (1, 2, 5, 10, 20, 50, 100) if rows / s <= 12)
+    for row in range(0, rows, every):
+        y = bottom - (row + 0.5) * height + 4
+        parts.append(svg.text(MAP_LEFT - 8, y, str(row * step), anchor="end", **label))
+    middle = bottom - rows * height / 2
+    parts.append(
+        svg.text(
+            30,
+            middle,
+            "branches crossed so far",
+            size=11.0,
+            anchor="middle",
+            transform=f"rotate(-90 30 {svg.number(middle)})",
+        )
+    )
+    first, last = trellis.blocks[0], trellis.blocks[-1]
+    start = fit(trellis.lengths.start, 90, 11)
+    parts += [
+        svg.text(MAP_LEFT, bottom + 16, fit_dotted(f"at block {first}", 170, 10.5), **label),
+        svg.text(right, bottom + 16, f"at {start}", anchor="end", **label),
+        svg.text(
+            (MAP_LEFT + right) / 2,
+            bottom + 34,
+            f"loss → backward through the blocks {fit_dotted(first, 90, 11)} … "
+            f"{fit_dotted(last, 90, 11)} → {start}",
+            size=11.0,
+            anchor="middle",
+        ),
+    ]
+    return parts
+
+
+def _legend(y: float, parts: list[str]) -> tuple[float, list[str]]:
+    size = 24.0
+    for i in range(6):
+        parts.append(svg.rect(MAP_LEFT + i * size, y, size, 10, fill=_color(i / 5)))
+    x = MAP_LEFT + 6 * size
+    told = "norm, as a part of the largest at that block: 0 … 1"
+    parts.append(svg.text(x + 8, y + 9, told, size=10.5, fill=INK))
+    parts.append(svg.rect(MAP_LEFT, y + 18, size, 10, fill=REACHED))
+    told = f"paths come by, but with less than {percent(VISIBLE)} of the largest"
+    parts.append(svg.text(MAP_LEFT + size + 8, y + 27, told, size=10.5, fill=INK))
+    return y + 30, parts
+
+
+def _color(part: float) -> str:
+    at = min(max(part, 0.0), 1.0) ** 0.6 * (len(COLORS) - 1)
+    i = min(int(at), len(COLORS) - 2)
+    mixed = (round(a + (b - a) * (at - i)) for a, b in zip(COLORS[i], COLORS[i + 1], strict=True))
+    return "#" + "".join(f"{part:02x}" for part in mixed)
+
+
+def _positive(values: Sequence[float]) -> list[float]:
+    return [v for v in values if TINY < v < math.inf]
+
+
+def _floor(values: Sequence[float]) -> float:
+    """A power of ten below the smallest positive value."""
+    return 10.0 ** (math.floor(math.log10(min(_positive(values), default=1.0))) - 1)
+
+
+def _logarithmic(values: Sequence[float]) -> tuple[float, ...]:
+    """Heights between the floor (0) and the largest (1); what is not positive has none."""
+    positive = _positive(values)
+    low, high = math.log10(_floor(values)), math.log10(max(positive, default=1.0))
+    return tuple(
+        (math.log10(v) - low) / (high - low) if TINY < v < math.inf else 0.0 for v in values
+    )
