@@ -6,7 +6,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
-TUTORIALS := $(sort $(wildcard tutorials/[0-9][0-9]_*.py))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -28,13 +27,8 @@ check: $(INSTALLED)-test  ## lint, formatting and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-tutorials: $(INSTALLED)  ## run every tutorial as a script, and time it
-	@for tutorial in $(TUTORIALS); do \
-		start=$$(date +%s); \
-		MPLBACKEND=Agg $(BIN)/python "$$tutorial" > $(VENV)/tutorial.log 2>&1 \
-			|| { cat $(VENV)/tutorial.log; echo "$$tutorial failed" >&2; exit 1; }; \
-		printf '%4d s  %s\n' $$(($$(date +%s) - start)) "$$tutorial"; \
-	done
+tutorials: $(INSTALLED)-notebook  ## run every tutorial as a script, and two as notebooks
+	@$(BIN)/python scripts/run_tutorials.py
 
 bench: $(INSTALLED)-oracles  ## time this engine beside those that are installed
 	@$(BIN)/python benchmarks/run.py $(ARGS)

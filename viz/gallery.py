@@ -54,7 +54,7 @@ def write_page(
 
 
 def _section(number: int, section: Section) -> str:
-    figures = "\n".join(_figure(section.title, picture) for picture in section.pictures)
+    figures = "\n".join(figure(section.title, picture) for picture in section.pictures)
     output = f"<pre>{html.escape(section.output)}</pre>" if section.output else ""
     return (
         f'<section id="section-{number}">\n<h2>{number}. {html.escape(section.title)}</h2>\n'
@@ -62,7 +62,8 @@ def _section(number: int, section: Section) -> str:
     )
 
 
-def _figure(title: str, picture: Picture) -> str:
+def figure(title: str, picture: Picture) -> str:
+    """A picture inside a page."""
     # As an image, a picture's ids and styles cannot meet those of the next one.
     encoded = base64.b64encode(adapting(picture.svg).encode()).decode()
     alt = html.escape(picture.title or title, quote=True)
