@@ -118,7 +118,7 @@ def walk(
     ordinary = grain is None and leading is None and not watchers
     arrived = dict(cotangents)
     found: dict[Node, Any] = {}
-    with mode(recording=grain is not None):
+    with mode(recording=grain is not None), quiet():
         for node in reversed(order):
             g = arrived.pop(node, None)
             if g is None:
@@ -156,6 +156,16 @@ def walk(
             if free_graph:
                 node.inputs = FREED
     return found
+
+
+def quiet() -> np.errstate:
+    """A block in which NumPy does not warn: the gradients ∞ and NaN at poles are as documented.
+
+    A warning from inside a vjp names no op; `detect_anomaly` does. Who had NumPy raise an error
+    gets it here, too.
+    """
+    warned: dict[str, Any] = {k: "ignore" for k, how in np.geterr().items() if how == "warn"}
+    return np.errstate(**warned)
 
 
 def _pass_on(node: Node, g: Any, arrived: dict[Node, Any]) -> bool:

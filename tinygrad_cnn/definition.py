@@ -1,8 +1,9 @@
-"""What definitions are written with: sums of Scalars, and where a broadcast input is read."""
+"""What definitions are written with: sums and extremes of Scalars, and where inputs are read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 
@@ -15,6 +16,20 @@ def add_up(terms: Iterable[Any]) -> Any:
     for term in terms:
         total = term if total is None else total + term
     return 0.0 if total is None else total
+
+
+def first_to_beat(values: Iterable[Any], beats: Callable[[Any, Any], bool]) -> Any:
+    """The largest of Scalars, if `beats` is `operator.gt`: of equal ones the first.
+
+    A NaN beats all else, as in NumPy; of several the first.
+    """
+    best, *others = values
+    for value in others:
+        if math.isnan(float(best)):
+            break
+        if beats(value, best) or math.isnan(float(value)):
+            best = value
+    return best
 
 
 def broadcast_index(at: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:

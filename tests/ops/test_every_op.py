@@ -21,9 +21,15 @@ from .numerical import close, directional_derivative, inner
 from .pure import NotScalarArithmetic, only_scalar_arithmetic
 from .strategies import CASES, Array, Case
 
-pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 every_op = pytest.mark.parametrize("name", sorted(tg.OPS))
 DATA = st.data()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def numpy_is_strict():
+    """An overflow or an invalid operation is an error, in the backward pass as well."""
+    with np.errstate(over="raise", divide="raise", invalid="raise"):
+        yield
 
 
 def test_every_op_has_a_strategy_and_every_strategy_an_op():

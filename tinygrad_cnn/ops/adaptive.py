@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 from typing import Any
 
 import numpy as np
 
-from ..definition import add_up
+from ..definition import add_up, first_to_beat
 from ..errors import DtypeError, OptionError, ShapeError
 from ..op import Op, Shape, constant, op
+from .elementwise import where
+from .moving import take
 from .options import is_integer
 from .pooling import unpool
 from .windows import layout
@@ -52,31 +55,34 @@ def _cells(at: Shape, x: Any, output_size: Shape) -> list[Shape]:
 # --- average ---------------------------------------------------------------------------------
 
 
-def _averaging_matrix(n: int, o: int, dtype: Any) -> Any:
-    """(o, n): row i averages window i."""
-    matrix = np.zeros((o, n), dtype)
-    for i in range(o):
-        cells = window(i, n, o)
-        matrix[i, cells.start : cells.stop] = 1 / len(cells)
-    return matrix
+def _sum_runs(x: Any, axis: int, runs: list[range]) -> Any:
+    """Sum an axis over runs of its cells, one output for each; on arrays and on Tensors.
+
+    A product with a matrix of zeros and ones would do the same, but spread each NaN over all.
+    """
+    longest = max(map(len, runs))
+    table = np.array([[*run, *[run[-1]] * (longest - len(run))] for run in runs])
+    if longest == 1:
+        return take(x, table[:, 0], axis)
+    behind = (1,) * (x.ndim - axis - 1)
+    inside = np.arange(longest) < np.array([[len(run)] for run in runs])
+    cells = take(x, table, axis)  # (…, runs, longest, …)
+    if not inside.all():
+        cells = where(inside.reshape(*inside.shape, *behind), cells, 0.0)
+    return cells.sum(axis=axis + 1)
 
 
-def _apply(x: Any, matrices: list[Any]) -> Any:
-    """Multiply each spatial axis by its matrix, the last axis first; on arrays and on Tensors."""
-    spatial = x.ndim - 2
-    for axis, matrix in reversed(list(enumerate(matrices, start=2))):
-        order = [a for a in range(spatial + 2) if a != axis] + [axis]
-        inverse = tuple(sorted(range(spatial + 2), key=order.__getitem__))
-        x = (x.transpose(tuple(order)) @ matrix.T).transpose(inverse)
-    return x
+def _lengths(x: Any, axis: int, runs: list[range]) -> Any:
+    """How many cells each run has, to divide x by along an axis."""
+    return np.array([len(run) for run in runs], x.dtype).reshape(-1, *(1,) * (x.ndim - axis - 1))
 
 
 def _adaptive_avg_pool(d: int) -> Op:
-    def matrices(size: Shape, output_size: Shape, dtype: Any) -> list[Any]:
-        return [_averaging_matrix(n, o, dtype) for n, o in zip(size, output_size, strict=True)]
-
     def forward(x: Any, *, output_size: Any) -> Any:
-        return _apply(x, matrices(x.shape[2:], output_size, x.dtype))
+        for axis, o in enumerate(output_size, start=2):
+            windows = [window(i, x.shape[axis], o) for i in range(o)]
+            x = _sum_runs(x, axis, windows) / _lengths(x, axis, windows)
+        return x
 
     forward.__doc__ = f"""The mean of each window, the windows chosen to give the output its size.
 
@@ -89,7 +95,12 @@ def _adaptive_avg_pool(d: int) -> Op:
 
     @pool.vjp
     def _(g: Any, y: Any, x: Any, *, output_size: Shape) -> Any:
-        return _apply(g, [m.T for m in matrices(x.shape[2:], output_size, x.dtype)])
+        for axis, (n, o) in enumerate(zip(x.shape[2:], output_size, strict=True), start=2):
+            windows = [window(i, n, o) for i in range(o)]
+            # the windows that hold cell j, the other way about
+            readers = [window(j, o, n) for j in range(n)]
+            g = _sum_runs(g / _lengths(g, axis, windows), axis, readers)
+        return g
 
     @pool.definition
     def _(at: Shape, x: Any, *, output_size: Shape) -> Any:
@@ -148,12 +159,8 @@ def _adaptive_max_pool(d: int) -> Op:
 
     @pool.definition
     def _(at: Shape, x: Any, *, output_size: Shape) -> Any:
-        first, *others = _cells(at, x, output_size)
-        best = x[first]
-        for place in others:
-            if x[place] > best:
-                best = x[place]
-        return best
+        cells = _cells(at, x, output_size)
+        return first_to_beat((x[place] for place in cells), operator.gt)
 
     pool.multiply_adds(lambda out, x, **o: math.prod(x))
     return pool

@@ -141,9 +141,13 @@ where: Op = _elementwise(
 
 def _first_wins(beats: Any) -> tuple[Any, Any]:
     """The vjps of maximum or minimum: the one that wins gets the gradient; of equals the first."""
+
+    def second(a: Any, b: Any) -> Any:
+        return beats(b, a) | ((b != b) & (a == a))  # NaN wins over all but another NaN
+
     return (
-        lambda g, y, a, b: where(beats(constant(b), constant(a)), 0.0, g),
-        lambda g, y, a, b: where(beats(constant(b), constant(a)), g, 0.0),
+        lambda g, y, a, b: where(second(constant(a), constant(b)), 0.0, g),
+        lambda g, y, a, b: where(second(constant(a), constant(b)), g, 0.0),
     )
 
 
@@ -151,13 +155,13 @@ maximum = _elementwise(
     np.maximum,
     lambda a, b: b if b > a or b != b else a,
     *_first_wins(operator.gt),
-    doc="The larger of a and b; of equals the gradient goes to a.",
+    doc="The larger of a and b, NaN if one is; of equals the gradient goes to a.",
 )
 minimum = _elementwise(
     np.minimum,
     lambda a, b: b if b < a or b != b else a,
     *_first_wins(operator.lt),
-    doc="The smaller of a and b; of equals the gradient goes to a.",
+    doc="The smaller of a and b, NaN if one is; of equals the gradient goes to a.",
 )
 
 # --- functions of one number -----------------------------------------------------------------

@@ -16,7 +16,7 @@ from ..op import Shape, constant, op
 from .activation import softplus
 from .elementwise import floating, sigmoid
 from .options import choice, integer, number
-from .softmax import log_softmax, log_sum_exp, slice_through, softmax
+from .softmax import log_softmax, log_softmax_of, softmax
 
 
 def _reduction(name: str, reduction: str) -> str:
@@ -100,8 +100,8 @@ def _weighted(
     log_p: Any, target: Any, weight: Any, ignore_index: int, reduction: str, smoothing: float
 ) -> Any:
     q, total = _coefficients(log_p.shape, log_p.dtype, target, weight, ignore_index, smoothing)
-    with np.errstate(invalid="ignore"):  # 0 · −∞, which counts as 0
-        losses = -np.where(q == 0, 0, q * log_p).sum(axis=1)
+    terms = np.multiply(q, log_p, out=np.zeros_like(q), where=q != 0)  # 0 · −∞ counts as 0
+    losses = -terms.sum(axis=1)
     if reduction == "none":
         return losses
     return losses.sum() if reduction == "sum" else losses.sum() / total
@@ -236,8 +236,7 @@ class _LogSoftmax:
         self.logits, self.classes = logits, logits.shape[1]
 
     def __call__(self, n: int, c: int, rest: list[int]) -> Any:
-        place = (n, c, *rest)
-        return self.logits[place] - log_sum_exp(slice_through(place, self.logits, 1))
+        return log_softmax_of((n, c, *rest), self.logits, 1)
 
 
 class _Given(_LogSoftmax):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
 
-from ..definition import add_up
+from ..definition import add_up, first_to_beat
 from ..errors import DtypeError, OptionError, ShapeError
 from ..kernels import pooling as kernels
 from ..kernels.windows import output_size, output_sizes, span
@@ -118,7 +119,7 @@ def _max_pool(d: int) -> Op:
     forward.__doc__ = f"""The largest element of each window, in each channel by itself.
 
     Padding never wins (it counts as −inf). Of equal elements the first in the window, row by row,
-    gets the gradient.
+    gets the gradient. A NaN wins over all else.
 
     Args:
         x: (N, C, …) with {d} spatial axes.
@@ -144,12 +145,8 @@ def _max_pool(d: int) -> Op:
 
     @pool.definition
     def _(at: Shape, x: Any, **options: Any) -> Any:
-        first, *others = _cells(at, x.shape[2:], *windows(x.shape[2:], **options))
-        best = x[first]
-        for place in others:
-            if x[place] > best:
-                best = x[place]
-        return best
+        cells = _cells(at, x.shape[2:], *windows(x.shape[2:], **options))
+        return first_to_beat((x[place] for place in cells), operator.gt)
 
     pool.multiply_adds(lambda out, x, *, kernel_size, **o: math.prod(out) * math.prod(kernel_size))
     return pool

@@ -7,11 +7,12 @@ size 1.
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
 
-from ..definition import add_up
+from ..definition import add_up, first_to_beat
 from ..op import Op, Shape, constant, op
 from .axes import Axis, axes_checked, elements, with_ones
 from .shape import broadcast_to, concatenate
@@ -74,12 +75,7 @@ def _extreme(name: str, reduce: Any, argument: Any, beats: Any, doc: str) -> Op:
 
     @extreme.definition
     def _(at: Shape, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
-        best = None
-        for i in elements(at, x.shape, axis, keepdims):
-            candidate = x[i]
-            if best is None or beats(candidate, best):
-                best = candidate
-        return best
+        return first_to_beat((x[i] for i in elements(at, x.shape, axis, keepdims)), beats)
 
     return extreme
 
@@ -99,8 +95,10 @@ max = _extreme(
     "max",
     np.max,
     np.argmax,
-    lambda a, b: a > b,
+    operator.gt,
     """The largest element over `axis`. Of equal ones the first (row-major) gets the gradient.
+
+    A NaN counts as larger than all else.
 
     Raises:
         ShapeError: there is nothing to reduce.
@@ -110,8 +108,10 @@ min = _extreme(
     "min",
     np.min,
     np.argmin,
-    lambda a, b: a < b,
+    operator.lt,
     """The smallest element over `axis`. Of equal ones the first (row-major) gets the gradient.
+
+    A NaN counts as smaller than all else.
 
     Raises:
         ShapeError: there is nothing to reduce.

@@ -42,10 +42,20 @@ def log_sum_exp(row: list[Any]) -> Any:
     return add_up((x - shift).exp() for x in row).log() + shift
 
 
+def log_softmax_of(at: Shape, x: Any, axis: int) -> Any:
+    """(xᵢ − m) − log Σⱼ eˣʲ⁻ᵐ, with m the largest of them."""
+    row = slice_through(at, x, axis)
+    shift = max(float(x) for x in row)
+    shifted = [x - shift for x in row]
+    return shifted[at[axis]] - add_up(x.exp() for x in shifted).log()
+
+
 @_along_one_axis
 @op
 def log_softmax(x: Any, *, axis: int = -1) -> Any:
     """xᵢ − log Σⱼ eˣʲ along `axis`; stable for logits of any size.
+
+    −∞ among them has the probability 0. Where all are −∞, or one is +∞, all become NaN.
 
     Example:
         >>> import tinygrad_cnn as tg
@@ -63,13 +73,13 @@ def _(g: Any, y: Any, x: Any, *, axis: int) -> Any:
 
 @log_softmax.definition
 def _(at: Shape, x: Any, *, axis: int) -> Any:
-    return x[at] - log_sum_exp(slice_through(at, x, axis))
+    return log_softmax_of(at, x, axis)
 
 
 @_along_one_axis
 @op
 def softmax(x: Any, *, axis: int = -1) -> Any:
-    """eˣⁱ / Σⱼ eˣʲ along `axis`: positive, and sums to 1."""
+    """eˣⁱ / Σⱼ eˣʲ along `axis`: positive, and sums to 1. Of ±∞: see `log_softmax`."""
     e = np.exp(x - np.max(x, axis=axis, keepdims=True, initial=-np.inf))
     return e / np.sum(e, axis=axis, keepdims=True)
 
@@ -82,4 +92,4 @@ def _(g: Any, y: Any, x: Any, *, axis: int) -> Any:
 
 @softmax.definition
 def _(at: Shape, x: Any, *, axis: int) -> Any:
-    return (x[at] - log_sum_exp(slice_through(at, x, axis))).exp()
+    return log_softmax_of(at, x, axis).exp()

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..backward import pull
+from ..backward import pull, quiet
 from ..graph import Node
 from ..op import OUTPUT
 from ..ops.residual import residual_add
@@ -151,9 +151,9 @@ def sent(node: Node, g: Any, leading: set[Node]) -> Iterable[tuple[Node, int, An
 
     One output of an op that has several sends a tuple with a place for each output.
     """
-    for argument, (parent, gradient) in enumerate(
-        zip(node.inputs, pull(node, g, leading=leading), strict=True)
-    ):
+    with quiet():
+        gradients = pull(node, g, leading=leading)
+    for argument, (parent, gradient) in enumerate(zip(node.inputs, gradients, strict=True)):
         if parent is None or gradient is None or parent not in leading:
             continue
         if node.op is OUTPUT:
