@@ -18,7 +18,7 @@ from viz.tutorial import Tutorial, find, listed
 from viz.tutorial.notebook import notebook
 
 LIMIT = 60
-NOTEBOOKS = ("1", "5")
+NOTEBOOKS = ("3", "5")
 
 
 def script(tutorial: Tutorial) -> None:

@@ -10,6 +10,7 @@ Each function returns a `Picture`, which a notebook shows.
 from .bars import gradient_bars
 from .flow import gradient_flow
 from .graph import draw
+from .panels import panels
 from .paths import path_lengths, unroll
 from .picture import Picture
 from .plots import images, training
@@ -21,6 +22,7 @@ __all__ = [
     "gradient_bars",
     "gradient_flow",
     "images",
+    "panels",
     "path_lengths",
     "summary_page",
     "training",

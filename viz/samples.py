@@ -21,6 +21,7 @@ from .facts import SHOWN
 from .flow import gradient_flow
 from .gallery import Section, write_page
 from .graph import draw
+from .panels import panels
 from .paths import unroll
 from .picture import Picture
 from .plots import images, training
@@ -192,6 +193,16 @@ def _plots() -> Iterator[Picture]:
     yield images(shown.inputs, shown.labels, predicted, shown.classes)
 
 
+def _panels() -> Iterator[Picture]:
+    photographs = tg.data.photographs()
+    yield panels(photographs)
+    kernel = np.array([[1.0, 0.0, -1.0]] * 3)
+    step = np.repeat([[10.0] * 4 + [0.0] * 4], 8, axis=0)
+    edges = tg.conv2d(step[None, None], kernel[None, None])
+    yield panels({"X": step, "W": kernel, "X ⊗ W": edges}, signed=True)
+    yield panels(dict(zip("abc", np.eye(27).reshape(3, 9, 27), strict=True)), scale="shared")
+
+
 SAMPLES: list[tuple[str, Callable[[], Picture | Iterator[Picture]]]] = [
     ("Scalars: before backward, after it, and with the graph of backward", _scalars),
     ("One element of a convolution, as arithmetic", _one_element),
@@ -207,6 +218,7 @@ SAMPLES: list[tuple[str, Callable[[], Picture | Iterator[Picture]]]] = [
     ("Gradients layer by layer, over steps of training", _bars_over_steps),
     ("Paths of residual networks", _paths),
     ("Plots", _plots),
+    ("Arrays side by side", _panels),
 ]
 """Title, and what draws one picture or several."""
 

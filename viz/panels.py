@@ -1,0 +1,148 @@
+"""Arrays side by side: small ones as numbers in cells, large ones as images. By matplotlib."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_cnn import Tensor
+from tinygrad_cnn.errors import OptionError, ShapeError
+
+from .picture import Picture
+from .plots import _SETTINGS, _figure, _picture
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MAX_PANELS = 24
+_NUMBERS = 12  # rows and columns, up to which each cell's number is written
+
+
+def panels(
+    arrays: Mapping[str, Any],
+    *,
+    columns: int | None = None,
+    scale: Literal["each", "shared"] = "each",
+    signed: bool = False,
+    title: str = "",
+) -> Picture:
+    """Arrays as images side by side, each below its name.
+
+    Args:
+        arrays: by their names: (H, W), grey, or (3, H, W), in colour with values 0 … 1; axes of
+            length 1 in front do not matter. With up to 12 rows and columns, a grey one's numbers
+            are written into its cells.
+        columns: panels in a row; up to 4 if None.
+        scale: whether each panel has its smallest value black and its largest white, or all the
+            same range. Colour images are shown as they are, cut off at 0 and 1.
+        signed: purple for negative, white for 0, orange for positive, as far as the largest size.
+        title: above all; the names if empty.
+
+    Raises:
+        ShapeError: an array that is neither.
+        OptionError: no panel or more than 24, or no such scale.
+
+    Example:
+        >>> import numpy as np
+        >>> from viz import panels
+        >>> panels({"X": np.eye(3), "−X": -np.eye(3)}, signed=True)
+        <Picture 'X, −X', ...>
+    """
+    if not 1 <= len(arrays) <= MAX_PANELS:
+        raise OptionError(f"panels: 1 … {MAX_PANELS} arrays fit, got {len(arrays)}")
+    if scale not in ("each", "shared"):
+        raise OptionError(f"panels: scale must be 'each' or 'shared', got {scale!r}")
+    shown = {name: _image(name, array) for name, array in arrays.items()}
+    columns = columns or min(len(shown), 4)
+    rows = math.ceil(len(shown) / columns)
+    small = all(max(image.shape[-2:]) <= _NUMBERS for image in shown.values())
+    across = min(9.0 / columns, 2.2 if small else 3.0)  # inches
+    tall = max(image.shape[-2] / image.shape[-1] for image in shown.values())
+    import matplotlib
+
+    with matplotlib.rc_context(_SETTINGS):
+        figure = _figure(across * columns, (across * min(tall, 2.0) + 0.35) * rows)
+        grid = figure.subplots(rows, columns, squeeze=False)
+        for axes in grid.flat:
+            axes.set_axis_off()
+        ranges = _ranges(shown, scale, signed)
+        for axes, (name, image) in zip(grid.flat, shown.items(), strict=False):
+            axes.set_title(name, fontsize=10.0)
+            _draw(axes, image, *ranges[name], signed, across)
+        if title:
+            figure.suptitle(title, x=0.01, ha="left", fontsize=11.0, fontweight="bold")
+        return _picture(figure, shown, title or ", ".join(shown))
+
+
+def _image(name: str, array: Any) -> NDArray[Any]:
+    image = np.asarray(array.data if isinstance(array, Tensor) else array)
+    while image.ndim > 2 and image.shape[0] == 1:
+        image = image[0]
+    if image.ndim == 1:
+        image = image[None]
+    if image.size and (image.ndim == 2 or (image.ndim == 3 and image.shape[0] == 3)):
+        return image
+    raise ShapeError(
+        f"panels: {name!r} must be (H, W), or (3, H, W) in colour, got {np.shape(image)}; "
+        "name its channels one by one"
+    )
+
+
+def _ranges(
+    shown: Mapping[str, NDArray[Any]], scale: str, signed: bool
+) -> dict[str, tuple[float, float]]:
+    """The values at both ends of each panel's colours."""
+
+    def of(values: NDArray[Any]) -> tuple[float, float]:
+        finite = values[np.isfinite(values)]
+        if not finite.size:
+            return 0.0, 1.0
+        low, high = float(finite.min()), float(finite.max())
+        if signed:
+            low, high = -max(-low, high), max(-low, high)
+        return (low, high) if low < high else (low - 0.5, high + 0.5)
+
+    if scale == "shared":
+        return dict.fromkeys(shown, of(np.concatenate([image.ravel() for image in shown.values()])))
+    return {name: of(image) for name, image in shown.items()}
+
+
+def _draw(
+    axes: Axes, image: NDArray[Any], low: float, high: float, signed: bool, across: float
+) -> None:
+    if image.ndim == 3:
+        axes.imshow(np.clip(image.transpose(1, 2, 0), 0, 1), interpolation="none")
+        return
+    rows, columns = image.shape
+    colours = "PuOr_r" if signed else "gray"
+    numbers = max(rows, columns) <= _NUMBERS
+    if numbers and not signed:  # black ink must be read on every cell
+        colours, low = "Blues", low - 0.02 * (high - low)
+        high += 0.9 * (high - low)
+    elif signed:
+        low, high = 1.15 * low, 1.15 * high
+    axes.imshow(image, cmap=colours, vmin=low, vmax=high, interpolation="none")
+    if not numbers:
+        return
+    texts = [[_written(float(value)) for value in row] for row in image]
+    longest = max(len(text) for row in texts for text in row)
+    size = min(12.0, 72 * across / columns / (0.72 * max(longest, 2)))
+    for i, row in enumerate(texts):
+        for j, text in enumerate(row):
+            dark = signed and abs(float(image[i, j])) > 0.62 * high
+            ink = "#ffffff" if dark else "#1a1a1a"
+            axes.text(j, i, text, ha="center", va="center", fontsize=size, color=ink)
+    for x in np.arange(-0.5, columns):
+        axes.plot([x, x], [-0.5, rows - 0.5], color="#6b7280", linewidth=0.6)
+    for y in np.arange(-0.5, rows):
+        axes.plot([-0.5, columns - 0.5], [y, y], color="#6b7280", linewidth=0.6)
+    axes.set_xlim(-0.52, columns - 0.48)
+    axes.set_ylim(rows - 0.48, -0.52)
+
+
+def _written(value: float) -> str:
+    return f"{value:.3g}".replace("-", "−") if math.isfinite(value) else str(value)
