@@ -34,6 +34,16 @@ round_off = tg.op("round_off", lambda x: (1e8 + x) - 1e8, lambda g, y, x: g)
 floor = tg.op("floor", np.floor, lambda g, y, x: g * 0.0)
 softplus = tg.op("softplus", lambda x: np.logaddexp(0, x), lambda g, y, x: g * tg.sigmoid(x))
 swish = tg.op("swish", lambda x: x / (1 + np.exp(-x)))
+SLOPE, CUBIC = np.sqrt(2 / np.pi), 0.044715
+gelu = tg.op("gelu", lambda x: 0.5 * x * (1 + np.tanh(SLOPE * (x + CUBIC * x**3))))
+
+
+@gelu.vjp
+def _(g: Any, y: Any, x: Any) -> Any:
+    t = tg.tanh(SLOPE * (x + CUBIC * x**3))
+    return g * 0.5 * (1 + t + x * (1 - t * t) * SLOPE * (1 + 3 * CUBIC * x * x))
+
+
 swish.vjp(lambda g, y, x: g * (tg.sigmoid(x) + y * (1 - tg.sigmoid(x))))
 
 DIFFICULT: list[tuple[str, Any, Any]] = [
@@ -76,6 +86,12 @@ DIFFICULT: list[tuple[str, Any, Any]] = [
     ("log_softmax saturated", tg.log_softmax, np.array([[1000.0, 0.0, -1000.0]])),
     ("softplus", softplus, array(-50.0, 0.0, 50.0)),
     ("swish", swish, array(-30.0, 0.0, 3.0)),
+    ("gelu far below 0", gelu, array(-5.379601580051453, -6.345, 1.0)),
+    ("elu by exp(x) − 1", lambda x: tg.where(x.data > 0, x, tg.exp(x) - 1), array(-1e-6, -3e-5)),
+    ("log of 1 + exp", lambda x: tg.log(1 + tg.exp(x)), array(-25.0, -15.3, 3.0)),
+    ("square root of 1 + x, minus 1", lambda x: tg.sqrt(1 + x) - 1, array(1.72e-8, 1.5e-6, 5e-4)),
+    ("a distance by cancellation", lambda x, y: (x * x).sum() + (y * y).sum() - 2 * (x * y).sum(),
+     [array(1.0, -0.3), array(1.0001, -0.30002)]),
     ("float32 input", tg.tanh, normal((2, 3)).astype(np.float32)),
     ("float32 conv", tg.conv2d, [normal(s).astype("f") for s in ((1, 2, 4, 4), (2, 2, 3, 3))]),
     ("float32 inside", square_at_float32, normal((2, 3))),

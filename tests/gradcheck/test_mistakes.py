@@ -93,3 +93,29 @@ def test_a_forgotten_factor_of_a_product(kept: int) -> None:
     report = tg.gradcheck(swish, np.array([[0.3, -0.8], [1.1, 2.0]]))
     assert report.pattern == "term missing"
     assert "only one factor is differentiated" in report.diagnosis
+
+
+def test_backward_must_be_linear_even_where_it_is_wrong() -> None:
+    x = np.array([1.0, -2.0, 0.5])
+    for vjp in (lambda g, x: 2 * g + 1e-3, lambda g, x: g * abs(g)):
+        report = tg.gradcheck(lambda x: 2 * x, x, vjp=vjp)
+        assert (report.verdict, report.pattern) == ("wrong", "not linear"), report
+    calls: list[int] = []
+
+    def growing(g: Any, x: Any) -> Any:
+        calls.append(1)
+        return 2 * g * len(calls)
+
+    assert tg.gradcheck(lambda x: 2 * x, x, vjp=growing).verdict == "nondeterministic"
+
+
+@pytest.mark.parametrize("off", [1e-5, 1e-3])
+def test_a_pattern_must_explain_a_small_mistake(off: float) -> None:
+    """An elementwise Jacobian is its own transpose: that explains nothing."""
+    x = np.linspace(-1, 2, 6).reshape(2, 3)
+    report = tg.gradcheck(np.sin, x, vjp=lambda g, x: g * np.cos(x) * (1 + off))
+    assert report.pattern == "constant factor", report
+    one = np.where(np.arange(6) == 4, off, 0).reshape(2, 3)
+    report = tg.gradcheck(np.sin, x, vjp=lambda g, x: g * np.cos(x) * (1 + one))
+    assert (report.pattern, report.worst and report.worst.index) == ("none", (1, 1)), report
+    assert "1 of 36 entries" in report.diagnosis

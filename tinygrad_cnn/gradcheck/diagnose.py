@@ -32,9 +32,12 @@ class Case:
     elsewhere: Callable[[list[Array]], tuple[list[Array], list[Array]] | None]
 
     def same(self, k: int, made: Array, rtol: float = 1e-4) -> bool:
-        """Whether the analytic Jacobian of input k is this one, as well as can be known."""
+        """Whether the analytic Jacobian of input k is this one, as well as can be known.
+
+        What is made must be far nearer to it than the numerical Jacobian, or it explains nothing.
+        """
         a, n = self.analytic[k], self.numeric[k]
-        if made.shape != a.shape:
+        if made.shape != a.shape or np.abs(a - made).sum() > 0.1 * np.abs(a - n).sum():
             return False
         size = max(float(np.max(np.abs(n), initial=0.0)), float(np.max(np.abs(a), initial=0.0)))
         slack = 4 * float(np.max(self.bar[k], initial=0.0)) + 1e-7 * size
@@ -68,8 +71,9 @@ def _diagnose_input(case: Case, k: int) -> tuple[str, str]:
         sentence = pattern(case, k)
         if sentence:
             return name, sentence
-    share = case.wrong[k].mean()
-    return "none", f"the gradient for @ is wrong in {share:.0%} of its entries, by no known pattern"
+    mask = case.wrong[k]
+    entries = f"{mask.sum()} of {mask.size} entries of the Jacobian"
+    return "none", f"the gradient for @ is wrong in {entries}, by no known pattern"
 
 
 # --- patterns ------------------------------------------------------------------------------------
@@ -308,7 +312,8 @@ def term_missing(case: Case, k: int) -> str | None:
     if np.all(a[wrong] == 0) and not wrong.all():
         return f"{missing}{wrong.mean():.0%} of the entries are 0"
     rank, full = _rank(n - a), _rank(n)
-    if 0 < rank < full and rank <= max(1, full // 3):
+    extent = min(wrong.any(axis=1).sum(), wrong.any(axis=0).sum())  # that few entries have few
+    if 2 * rank < extent and 0 < rank < full and rank <= max(1, full // 3):
         return f"{missing}what is missing has rank {rank} of {full}"
     return None
 

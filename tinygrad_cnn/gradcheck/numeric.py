@@ -26,6 +26,9 @@ ROUNDING = (
 )  # of a value of phi, relative: a few roundings; what is more, careful() measures
 RATIO = 4.0  # between neighbouring steps of the ladder
 DETERMINED = 1e-7  # two differences that agree so well (relative) need no ladder
+SUDDEN = 100  # times as far off a line as at the last step: a cubic is so RATIO³ = 64 times
+ALIKE = 8  # heights of the two sides of one staircase are within this factor
+COARSEST = 3e-3  # a step of a staircase, relative to |phi|: of more, it is no rounding
 KINK = 1e-4  # one-sided derivatives further apart than this (relative) are looked at closely
 
 
@@ -128,15 +131,15 @@ def _ladder(phi: Curve, at: float, scale: float, here: Array, rest: Array) -> De
     fall = np.array([at - (at - h) for h in steps])[:, None]
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         up, down, both = ups - here, here - downs, ups - downs
-        quantum = _quantum(up, down, np.abs(here))
+        quantum = _quantum(up, rise, down, fall, np.abs(here))
         noise_up = _noise(up, rise, np.maximum(np.abs(ups), np.abs(here)), quantum)
         noise_down = _noise(down, fall, np.maximum(np.abs(downs), np.abs(here)), quantum)
         noise = np.maximum(noise_up, noise_down)
         right, right_bar = _extrapolate(up / rise, rise, noise_up, order=1)
         left, left_bar = _extrapolate(down / fall, fall, noise_down, order=1)
         value, bar = _extrapolate(both / (rise + fall), (rise + fall) / 2, noise, order=2)
-        right, right_bar = _diverging(right, right_bar, up, rise, np.abs(ups))
-        left, left_bar = _diverging(left, left_bar, down, fall, np.abs(downs))
+        right, right_bar = _diverging(right, right_bar, up, rise, np.abs(ups), quantum)
+        left, left_bar = _diverging(left, left_bar, down, fall, np.abs(downs), quantum)
         gap = np.abs(right - left)
         kink = gap > 3 * (left_bar + right_bar) + 1e-5 * np.minimum(np.abs(right), np.abs(left))
         kink |= np.isinf(left) | np.isinf(right)
@@ -218,27 +221,44 @@ def _next_column(table: Array, shrink: Array) -> tuple[Array, Array]:
     return improved, moved
 
 
-def _quantum(up: Array, down: Array, size: Array) -> Array:
-    """The step of a staircase: phi rounded to fewer digits inside, as in float32.
+def _quantum(up: Array, rise: Array, down: Array, fall: Array, size: Array) -> Array:
+    """The height of a staircase: something inside phi is rounded far more coarsely than phi.
 
-    It shows where phi stands still at small steps, and then moves by far more than a rounding.
+    Float32 inside does that, and so does cancellation: 1 + tanh(x) far below 0. At the smallest
+    steps phi then follows a straight line, and at the next one it is suddenly off that line,
+    where a smooth function would leave it gradually. It does so on both sides, to within a few
+    steps of the staircase; on one side only, it is a kink or a jump nearby.
     """
-    moves = np.abs(np.concatenate([up, down]))
-    smallest = np.min(np.where(moves > 0, moves, np.inf), axis=0)
-    stands = (moves == 0).sum(axis=0) >= 2
-    stair = stands & (smallest > 100 * EPS * size) & (smallest < 3e-3 * size)
-    return np.where(stair, smallest, 0.0)
+    (above, far_above), (below, far_below) = (
+        _departure(change, steps, ROUNDING * size) for change, steps in ((up, rise), (down, fall))
+    )
+    higher, lower = np.maximum(above, below), np.minimum(above, below)
+    stair = (far_above | far_below) & (lower > higher / ALIKE) & (higher < COARSEST * size)
+    return np.where(stair, higher, 0.0)
+
+
+def _departure(change: Array, steps: Array, floor: Array) -> tuple[Array, Array]:
+    """How far phi is suddenly off its line; and whether it had followed one before."""
+    slope, before = change[-1] / steps[-1], floor
+    height, had_followed = np.zeros(floor.shape), np.zeros(floor.shape, bool)
+    for k in range(len(steps) - 2, -1, -1):
+        off = np.abs(change[k] - slope * steps[k])
+        sudden = (height == 0) & (off > SUDDEN * before)
+        height = np.where(sudden, off, height)
+        had_followed |= sudden & (k < len(steps) - 3)
+        slope, before = change[k] / steps[k], np.maximum(off, floor)
+    return height, had_followed
 
 
 def _diverging(
-    value: Array, bar: Array, change: Array, steps: Array, size: Array
+    value: Array, bar: Array, change: Array, steps: Array, size: Array, quantum: Array
 ) -> tuple[Array, Array]:
     """±inf where the difference quotients grow without end: a jump, or a vertical tangent."""
     last = slice(-8, None)
     quotient = np.abs(change / steps)[last]
     grows = np.all(quotient[1:] > 1.5 * quotient[:-1], axis=0)
     same = np.all(np.sign(change[last]) == np.sign(change[-1]), axis=0)
-    endless = grows & same & (np.abs(change[-1]) > 1e-7 * size[-1])
+    endless = grows & same & (np.abs(change[-1]) > np.maximum(1e-7 * size[-1], quantum))
     return np.where(endless, np.sign(change[-1]) * np.inf, value), np.where(endless, 0.0, bar)
 
 

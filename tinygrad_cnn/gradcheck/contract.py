@@ -1,0 +1,68 @@
+"""What every backward pass owes, whatever the function: linear, repeatable, right in float32."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .analytic import gradients
+from .findings import Findings
+from .subject import EngineSubject, Pull, Subject
+
+FLOAT32 = 1e-3  # relative to an input's largest element: so far may a float32 gradient be off
+
+
+def breach(
+    subject: Subject, pull: Pull, found: Findings, random: np.random.Generator
+) -> tuple[str, str, str] | None:
+    """Verdict, pattern and diagnosis if backward is no linear map, or not the same each time."""
+    size = found.here.size
+    v = random.standard_normal(size)
+    once, twice = (gradients(subject, pull, v.copy()) for _ in range(2))
+    zero = gradients(subject, pull, np.zeros(size))
+    for k, (name, g, h, z) in enumerate(zip(subject.names, once, twice, zero, strict=True)):
+        if g is None or h is None:
+            continue
+        analytic, numeric = found.analytic[k], found.numeric[k]
+        finite = np.isfinite(analytic).all(axis=0)
+        rows = np.where(finite, analytic, 0.0)
+        natural = numeric.size / numeric.scale
+        rounding = np.abs(v) @ (1e-5 * np.abs(rows) + 1e-11 * np.nan_to_num(natural))
+        if not np.allclose(g, h, rtol=1e-10, atol=0, equal_nan=True):
+            what = f"two backward passes gave different gradients for '{name}'"
+            return "nondeterministic", "", what
+        if z is not None and np.any(z.reshape(-1)[finite]):
+            what = f"a zero cotangent gives a gradient for '{name}' that is not zero"
+            return "wrong", "not linear", what
+        if (np.abs(g.reshape(-1) - v @ rows) > rounding)[finite].any():
+            each = "is wrong" if found.wrong[k].any() else "alone is right"
+            return (
+                "wrong",
+                "not linear",
+                f"the gradient for '{name}' is not linear in the cotangent: each output {each}, "
+                "and a sum of outputs does not get the sum of their gradients",
+            )
+    return None
+
+
+def float32_notes(
+    subject: EngineSubject, pull: Pull, found: Findings, random: np.random.Generator
+) -> list[str]:
+    """Where float32, in which networks train, gives another gradient than float64."""
+    v = random.standard_normal(found.here.size)
+    rounded = subject.gradient_in_float32(v)
+    if rounded is None:
+        return []
+    notes = []
+    for name, exact, single in zip(subject.names, pull(v), rounded, strict=True):
+        if exact is None or single is None or not np.isfinite(exact).all():
+            continue
+        largest = float(np.max(np.abs(exact), initial=0.0))
+        off = float(np.max(np.abs(single - exact), initial=0.0))
+        if not np.isfinite(single).all():
+            notes.append(f"in float32 the gradient for '{name}' is not finite")
+        elif off > FLOAT32 * largest and largest > 1e-30:
+            notes.append(
+                f"in float32 the gradient for '{name}' is off by {off / largest:.1g} of its "
+                "largest element: the function is sensitive to rounding"
+            )
+    return notes

@@ -1,0 +1,161 @@
+"""What a check measured, and the report that follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import diagnose
+from .jacobian import Numeric
+from .report import Entry, Kink, Report
+from .subject import Array
+
+SHOWN = 6  # wrong entries in a report
+
+
+@dataclass
+class Findings:
+    """Jacobians, (outputs, inputs), one for each input, and where they disagree."""
+
+    names: Sequence[str]
+    inputs: Sequence[Array]
+    here: Array  # the function's value
+    analytic: list[Array]
+    missing: list[bool]  # no gradient came back at all
+    numeric: list[Numeric]
+    wrong: list[Array]
+
+    @property
+    def any_wrong(self) -> bool:
+        return any(bool(mask.any()) for mask in self.wrong)
+
+    def report(self) -> Report:
+        """All that was measured; the verdict is "ok", or "error" if a gradient is not finite."""
+        report = Report("ok", "the gradient is right")
+        for k, name in enumerate(self.names):
+            shape = (*self.here.shape, *self.inputs[k].shape)
+            report.analytic[name] = self.analytic[k].reshape(shape)
+            report.numeric[name] = self.numeric[k].value.reshape(shape)
+            report.bar[name] = self.numeric[k].bar.reshape(shape)
+            report.wrong[name] = self.wrong[k].reshape(shape)
+            report.kinks += self._kinks(k)
+        bad = self._not_finite()
+        if bad:
+            report.verdict, report.pattern, report.diagnosis = "error", "not finite", bad
+        return report
+
+    def _entry(self, k: int, flat: int) -> Entry:
+        i, j = np.unravel_index(flat, self.analytic[k].shape)
+        return Entry(
+            self.names[k],
+            _index(j, self.inputs[k].shape),
+            _index(i, self.here.shape),
+            float(self.analytic[k][i, j]),
+            float(self.numeric[k].value[i, j]),
+            float(self.numeric[k].bar[i, j]),
+        )
+
+    def _kinks(self, k: int) -> list[Kink]:
+        numeric = self.numeric[k]
+        return [
+            Kink(
+                self.names[k],
+                _index(j, self.inputs[k].shape),
+                _index(i, self.here.shape),
+                float(numeric.left[i, j]),
+                float(numeric.right[i, j]),
+                float(self.analytic[k][i, j]),
+            )
+            for i, j in np.argwhere(numeric.kink)
+        ]
+
+    def _not_finite(self) -> str:
+        for k, (a, n) in enumerate(zip(self.analytic, self.numeric, strict=True)):
+            bad = np.flatnonzero(~np.isfinite(a) & ~(n.kink & ~np.isnan(a)))
+            if bad.size:
+                e = self._entry(k, int(bad[0]))
+                return (
+                    f"the gradient for '{e.input}' is {e.analytic} at {list(e.index)} "
+                    f"(the numerical one is {e.numeric:.6g} ± {e.bar:.1g})"
+                )
+        return ""
+
+    def explain(self, report: Report, elsewhere: Callable[[list[Array]], Any]) -> None:
+        """Say that the gradient is wrong, where, and by which mistake.
+
+        Args:
+            report: is filled in.
+            elsewhere: both Jacobians at other inputs, or None: some patterns compare with them.
+        """
+        report.entries = self._worst()
+        report.verdict, report.worst = "wrong", report.entries[0]
+        numeric = self.numeric
+        case = diagnose.Case(
+            names=self.names,
+            inputs=list(self.inputs),
+            output=self.here,
+            analytic=self.analytic,
+            numeric=[
+                np.where(n.kink, a, n.value) for a, n in zip(self.analytic, numeric, strict=True)
+            ],
+            bar=[np.where(n.kink | ~np.isfinite(n.bar), 0.0, n.bar) for n in numeric],
+            wrong=self.wrong,
+            elsewhere=elsewhere,
+        )
+        report.pattern, report.diagnosis = diagnose.diagnose(case)
+        report.where = diagnose.where(case)
+        absent = [
+            f"'{name}'"
+            for name, gone, mask in zip(self.names, self.missing, self.wrong, strict=True)
+            if gone and mask.any()
+        ]
+        if len(absent) == sum(bool(mask.any()) for mask in self.wrong):
+            report.verdict, report.pattern = "error", "missing"
+            report.diagnosis = (
+                f"the gradient for {' and '.join(absent)} is missing: the vjp gave None, or the "
+                "function left the graph (detach, .numpy())"
+            )
+
+    def _worst(self) -> list[Entry]:
+        """The wrong entries that are off by most, in units of what their bars allow."""
+        ranked = []
+        for k, (mask, n) in enumerate(zip(self.wrong, self.numeric, strict=True)):
+            excess = np.abs(self.analytic[k] - n.value) / (n.bar + 1e-6 * n.largest + 1e-300)
+            for flat in np.argsort(-np.where(mask, excess, -1), axis=None)[:SHOWN]:
+                if mask.flat[flat]:
+                    ranked.append((excess.flat[flat], k, int(flat)))
+        ranked.sort(reverse=True)
+        return [self._entry(k, flat) for _, k, flat in ranked[:SHOWN]]
+
+    def judge_the_rest(self, report: Report) -> None:
+        """Nothing is wrong: say so if some error bar is too wide, or what kinks there are."""
+        for k, n in enumerate(self.numeric):
+            wide = n.too_wide(self.analytic[k])
+            if wide.any():
+                report.worst = self._entry(k, int(np.argmax(np.where(wide, n.bar, -1))))
+                report.entries = [report.worst]
+                report.verdict = "precision"
+                report.diagnosis = (
+                    f"the numerical derivative for '{report.worst.input}' is uncertain by "
+                    f"± {report.worst.bar:.1g}, too much to judge by: inputs of a more moderate "
+                    "size, or a function that rounds and cancels less inside, would help"
+                )
+                return
+        if report.kinks:
+            outside = sum(not kink.valid for kink in report.kinks)
+            report.verdict = "kink"
+            count = len({(kink.input, kink.index) for kink in report.kinks})
+            places = f"{count} coordinate{'s' if count > 1 else ''}"
+            report.diagnosis = f"the point lies on a kink in {places}; there the gradient " + (
+                f"is outside the one-sided derivatives {outside} "
+                f"time{'s' if outside > 1 else ''}; it is right elsewhere"
+                if outside
+                else "is a valid subgradient, and it is right elsewhere"
+            )
+
+
+def _index(flat: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.unravel_index(int(flat), shape)) if shape else ()
