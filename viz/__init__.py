@@ -15,15 +15,18 @@ from .paths import path_lengths, unroll
 from .picture import Picture
 from .plots import images, training
 from .summary import summary_page
+from .windows import convolution, pooling
 
 __all__ = [
     "Picture",
+    "convolution",
     "draw",
     "gradient_bars",
     "gradient_flow",
     "images",
     "panels",
     "path_lengths",
+    "pooling",
     "summary_page",
     "training",
     "unroll",

@@ -12,6 +12,17 @@ from .norms import MARKS, STEPS
 _GROUND, _TEXT, _FAINT = "#15181e", "#e5e7eb", "#9ca3af"
 _FLOW = ((122, 74, 160), (222, 82, 120), (255, 158, 74), (255, 232, 148))  # lighter is larger
 _MARKS = {"zero": "#6aa5ff", "broken": "#ff5c8a", "none": "#5b6472"}
+_CELLS = {
+    "plain": "#1c2129",
+    "pad": "#262c36",
+    "window": "#6b4310",
+    "kernel": "#17496b",
+    "product": "#493467",
+    "output": "#11573f",
+    "winner": "#b06d00",
+    "broken": "#a3003a",
+}
+_OUTLINES = {"window": "#ff9a3d", "output": "#35c89a", "winner": "#ff9a3d"}
 
 
 def _sheet() -> str:
@@ -28,6 +39,8 @@ def _sheet() -> str:
         '.bar [fill="#8cc0e3"] { fill: #22587c }',
         '.bar [fill="#f5d08c"] { fill: #7a5a14 }',
     ]
+    rules += [f".cell.{kind} rect {{ fill: {fill} }}" for kind, fill in _CELLS.items()]
+    rules += [f".outline.{kind} {{ stroke: {stroke} }}" for kind, stroke in _OUTLINES.items()]
     for name, light in MARKS.items():
         rules += [f'[stroke="{light}"] {{ stroke: {_MARKS[name]} }}']
         rules += [f'[fill="{light}"] {{ fill: {_MARKS[name]} }}']

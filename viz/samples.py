@@ -15,6 +15,7 @@ import numpy as np
 import tinygrad_cnn as tg
 from tinygrad_cnn import nn
 from tinygrad_cnn.data import fashion_mnist
+from tinygrad_cnn.data.photographs import photographs
 
 from .bars import gradient_bars
 from .facts import SHOWN
@@ -25,6 +26,7 @@ from .panels import panels
 from .paths import unroll
 from .picture import Picture
 from .plots import images, training
+from .windows import convolution, pooling
 
 # --- the programs that are drawn -----------------------------------------------------------------
 
@@ -181,6 +183,25 @@ def _paths() -> Iterator[Picture]:
         yield unroll(tg.gradient_paths(loss, wrt=x))
 
 
+def _convolutions() -> Iterator[Picture]:
+    x, w = np.arange(9.0).reshape(3, 3), np.arange(4.0).reshape(2, 2)
+    yield convolution(x, w, padding=1, at=(0, 1))
+    pair = np.stack([w, w + 1])
+    yield convolution(np.stack([x, x + 1]), np.stack([pair, pair + 1, pair + 2]), at=(1, 0, 1))
+    yield convolution(np.arange(7.0), [1.0, 2.0], at=2)
+    noise = np.random.default_rng(0).normal(size=(7, 7))
+    yield convolution(noise, noise[:3, :3], dilation=2, padding=2, at=(0, 3))
+    edges = [[-1.0, -1.0, -1.0], [-1.0, 8.0, -1.0], [-1.0, -1.0, -1.0]]
+    yield convolution(photographs(grey=True)["camera"], edges, at=(60, 120))
+
+
+def _poolings() -> Iterator[Picture]:
+    x = np.arange(9.0).reshape(3, 3)
+    yield pooling(x, 2, 1, at=(0, 1))
+    yield pooling(x, 2, 1, 1, "mean", at=(0, 1))
+    yield pooling([[3.0, 1.0, 3.0, np.nan], [0.0, 3.0, 2.0, 1.0]], 2, at=(0, 0))
+
+
 def _plots() -> Iterator[Picture]:
     tg.manual_seed(0)
     data, held_out = fashion_mnist("train").subset(256), fashion_mnist("test").subset(64)
@@ -217,6 +238,8 @@ SAMPLES: list[tuple[str, Callable[[], Picture | Iterator[Picture]]]] = [
     ("Gradients layer by layer, side by side", _bars),
     ("Gradients layer by layer, over steps of training", _bars_over_steps),
     ("Paths of residual networks", _paths),
+    ("Convolution: one output cell as arithmetic", _convolutions),
+    ("Pooling: one output cell", _poolings),
     ("Plots", _plots),
     ("Arrays side by side", _panels),
 ]

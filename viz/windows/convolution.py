@@ -1,0 +1,218 @@
+"""`convolution`: one output cell as the sum of products that it is, beside the whole arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import tinygrad_cnn as tg
+from tinygrad_cnn.errors import ShapeError
+from tinygrad_cnn.ops.windows import padding_pairs, per_axis
+
+from ..picture import Picture
+from .grid import MAX_SIDE, Grid
+from .numbers import (
+    Index,
+    factor_text,
+    index_text,
+    number_text,
+    one_image,
+    read_array,
+    read_index,
+    refuse_large,
+    size_text,
+)
+from .planes import input_grids, number_grid, output_grids, place_of, planes, short, titled
+from .scene import Column, Scene, draw_scenes
+from .window import Convolution, Window
+
+MAX_PLANES = 8
+WRITTEN = 36  # products up to which the sum is written out
+
+
+def convolution(
+    x: Any,
+    w: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    *,
+    at: Any,
+) -> Picture:
+    """One output cell of a convolution: its window, the kernel, the products, and their sum.
+
+    Padding is dimmed, the window outlined; each input channel has its plane, and the planes' sums
+    add up. In one dimension channels are the rows of one plane. Arrays of more than 12 cells along
+    a side are heat maps.
+
+    Args:
+        x: one image, a Tensor or an array: (H, W), (C, H, W) or (1, C, H, W); in one dimension
+            (L,), (C, L) or (1, C, L).
+        w: the kernels, (O, C, kh, kw) or (O, C, k), as `tinygrad_cnn.conv2d` and `conv1d` take
+            them; or a single kernel (kh, kw) or (k,).
+        bias: (O,), or None.
+        stride, padding, dilation: as for `tinygrad_cnn.conv2d`.
+        at: the output cell, (i, j) or, with its output channel, (o, i, j); in one dimension i or
+            (o, i). Without a channel it is channel 0.
+
+    Returns:
+        A Picture. Its data is a `Window`: the output's index, the products, the bias, the sum.
+
+    Raises:
+        ShapeError: shapes that do not fit, a window that does not fit, an empty array, or an index
+            outside.
+        OptionError: a stride, padding or dilation that means nothing, more than 8 channels, or more
+            than 256 cells along a side.
+        DtypeError: no real numbers.
+
+    Example:
+        >>> import numpy as np
+        >>> from viz import convolution
+        >>> x, w = np.arange(9.0).reshape(3, 3), np.arange(4.0).reshape(2, 2)
+        >>> window = convolution(x, w, padding=1, at=(0, 1)).data
+        >>> [product.value for product in window.products], window.sum
+        ([0.0, 0.0, 0.0, 3.0], 3.0)
+    """
+    c = read_convolution("convolution", x, w, bias, stride, padding, dilation)
+    window = c.window(read_index("convolution", at, c.y.shape, optional=1))
+    scene = scene_of(c, window)
+    (drawn,) = draw_scenes([scene])
+    return Picture(drawn, window, title=scene.title)
+
+
+def read_convolution(
+    name: str, x: Any, w: Any, bias: Any, stride: Any, padding: Any, dilation: Any
+) -> Convolution:
+    """The convolution that these arguments mean, computed."""
+    kernels = read_array(name, "w", w)
+    d = {1: 1, 2: 2, 3: 1, 4: 2}.get(kernels.ndim)
+    if d is None:
+        raise ShapeError(
+            f"{name}: w must be (O, C, kh, kw) or (kh, kw), in one dimension (O, C, k) or (k,), "
+            f"got {kernels.shape}"
+        )
+    kernels = kernels[None, None] if kernels.ndim == d else kernels
+    image = one_image(name, read_array(name, "x", x), d)
+    b = None if bias is None else np.atleast_1d(read_array(name, "bias", bias))
+    op = (tg.conv1d, tg.conv2d)[d - 1]
+    with np.errstate(all="ignore"):  # NaN and infinities are drawn
+        options = {"stride": stride, "padding": padding, "dilation": dilation}
+        y = np.asarray(op(image[None], kernels, b, **options))[0]
+    steps = per_axis(stride, d, name, "stride", 1)
+    holes = per_axis(dilation, d, name, "dilation", 1)
+    pairs = padding_pairs(padding, d, kernels.shape[2:], holes, name)
+    padded = tuple(n + sum(p) for n, p in zip(image.shape[1:], pairs, strict=True))
+    refuse_large(name, "x with its padding", (len(image), *padded), MAX_PLANES, MAX_SIDE)
+    refuse_large(name, "the output", y.shape, MAX_PLANES, MAX_SIDE)
+    return Convolution(image, kernels, b, y, steps, pairs, holes)
+
+
+# --- the scene -----------------------------------------------------------------------------------
+
+
+def scene_of(c: Convolution, window: Window) -> Scene:
+    """Input ∗ kernel = products → output, and the sum in words."""
+    o = window.output[0]
+    told = "sum" if window.bias is None else "sum + bias"
+    columns = (
+        Column(_inputs(c, window)),
+        Column(_kernels(c, window), "∗"),
+        Column(_products(c, window), "="),
+        Column((number_grid(window.sum, told),), "Σ"),
+        Column(output_grids(c.y, window.output), "→"),
+    )
+    padded = any(before or after for before, after in c.padding)
+    notes = (
+        "The padding, zeros around the input, is grey." * padded,
+        f"Only the kernel of output channel {o} is shown; each channel has its own."
+        * (len(c.y) > 1),
+    )
+    return Scene(
+        f"Output {index_text(window.output if len(c.y) > 1 else window.output[1:])} of a "
+        f"convolution{_options(c)}",
+        columns,
+        _lines(window),
+        tuple(filter(None, notes)),
+    )
+
+
+def _options(c: Convolution) -> str:
+    said = []
+    for name, value, default in (
+        ("stride", c.stride, 1),
+        ("padding", c.padding, (0, 0)),
+        ("dilation", c.dilation, 1),
+    ):
+        if any(v != default for v in value):
+            said.append(f"{name} {short(value)}")
+    return f" with {', '.join(said)}" if said else ""
+
+
+def _inputs(c: Convolution, window: Window) -> tuple[Grid, ...]:
+    span = tuple((k - 1) * e + 1 for k, e in zip(c.w.shape[2:], c.dilation, strict=True))
+    reads = ((p.cell, "window pad" if p.padding else "window") for p in window.products)
+    start = (0, *c.start(window.output[1:]))
+    return input_grids(c.x, c.padding, reads, start, (len(c.x), *span))
+
+
+def _kernels(c: Convolution, window: Window) -> tuple[Grid, ...]:
+    o = window.output[0]
+    which = f"kernel {o}" if len(c.y) > 1 else "kernel"
+    return tuple(
+        Grid(
+            plane,
+            titled(which, name),
+            size_text(plane.shape),
+            f"w[{o}, {i}]" if plane.ndim == c.w.ndim - 2 else f"w[{o}]",
+            kinds=dict.fromkeys(np.ndindex(plane.shape), "kernel"),
+        )
+        for i, (plane, name) in enumerate(planes(c.w[o]))
+    )
+
+
+def _products(c: Convolution, window: Window) -> tuple[Grid, ...]:
+    values = np.reshape([product.value for product in window.products], c.w.shape[1:])
+    sums = window.channel_sums
+    kinds: list[dict[Index, str]] = [{} for _ in planes(values)]
+    for product in window.products:
+        plane, place = place_of(product.tap)
+        kinds[plane][place] = "product pad" if product.padding else "product"
+    several = values.ndim == 3 and len(sums) > 1
+    return tuple(
+        Grid(
+            plane,
+            titled("products", name),
+            f"sum {number_text(sums[i])}" if several else "",
+            "product",
+            kinds=kinds[i],
+        )
+        for i, (plane, name) in enumerate(planes(values))
+    )
+
+
+def _lines(window: Window) -> tuple[str, ...]:
+    """The sum, written out: a line for each input channel, and one that adds them and the bias."""
+    sums = window.channel_sums
+    total = number_text(window.sum)
+    bias = [] if window.bias is None else [factor_text(window.bias)]
+    name = f"y{index_text(window.output)}"
+    if len(window.products) > WRITTEN:
+        terms = [factor_text(s) for s in sums]
+        return (f"{name} = {' + '.join([*terms, *bias])} = {total}",)
+    written = [
+        " + ".join(
+            f"{factor_text(p.input)}·{factor_text(p.weight)}"
+            for p in window.products
+            if p.tap[0] == channel
+        )
+        for channel in range(len(sums))
+    ]
+    if len(sums) == 1:
+        return (f"{' + '.join([*written, *bias])} = {total}",)
+    lines = [
+        f"channel {i}: {terms} = {number_text(s)}"
+        for i, (terms, s) in enumerate(zip(written, sums, strict=True))
+    ]
+    return (*lines, f"{' + '.join([*map(factor_text, sums), *bias])} = {total}")
