@@ -52,16 +52,16 @@ def panels(
         >>> panels({"X": np.eye(3), "−X": -np.eye(3)}, signed=True)
         <Picture 'X, −X', ...>
     """
-    if not 1 <= len(arrays) <= MAX_PANELS:
-        raise OptionError(f"panels: 1 … {MAX_PANELS} arrays fit, got {len(arrays)}")
+    images = {name: _image(name, array) for name, array in arrays.items() if array is not None}
+    if not images or len(arrays) > MAX_PANELS:
+        raise OptionError(f"panels: 1 … {MAX_PANELS} arrays fit, got {len(images)}")
     if scale not in ("each", "shared"):
         raise OptionError(f"panels: scale must be 'each' or 'shared', got {scale!r}")
-    shown = {name: _image(name, array) for name, array in arrays.items()}
-    columns = columns or min(len(shown), 4)
-    rows = math.ceil(len(shown) / columns)
-    small = all(max(image.shape[-2:]) <= _NUMBERS for image in shown.values())
+    columns = columns or min(len(arrays), 4)
+    rows = math.ceil(len(arrays) / columns)
+    small = all(max(image.shape[-2:]) <= _NUMBERS for image in images.values())
     across = min(9.0 / columns, 2.2 if small else 3.0)  # inches
-    tall = max(image.shape[-2] / image.shape[-1] for image in shown.values())
+    tall = max(image.shape[-2] / image.shape[-1] for image in images.values())
     import matplotlib
 
     with matplotlib.rc_context(_SETTINGS):
@@ -69,13 +69,14 @@ def panels(
         grid = figure.subplots(rows, columns, squeeze=False)
         for axes in grid.flat:
             axes.set_axis_off()
-        ranges = _ranges(shown, scale, signed)
-        for axes, (name, image) in zip(grid.flat, shown.items(), strict=False):
-            axes.set_title(name, fontsize=10.0)
-            _draw(axes, image, *ranges[name], signed, across)
+        ranges = _ranges(images, scale, signed)
+        for axes, name in zip(grid.flat, arrays, strict=False):
+            if name in images:
+                axes.set_title(name, fontsize=10.0)
+                _draw(axes, images[name], *ranges[name], signed, across)
         if title:
             figure.suptitle(title, x=0.01, ha="left", fontsize=11.0, fontweight="bold")
-        return _picture(figure, shown, title or ", ".join(shown))
+        return _picture(figure, images, title or ", ".join(images))
 
 
 def _image(name: str, array: Any) -> NDArray[Any]:

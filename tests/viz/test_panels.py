@@ -30,6 +30,12 @@ def test_large_arrays_are_images_without_numbers():
     assert picture.svg.count("<image") == 2
 
 
+def test_none_leaves_a_place_empty():
+    assert written(panels({"a": np.zeros((20, 20)), "b": None})) == ["a"]
+    with pytest.raises(OptionError, match="got 0"):
+        panels({"a": None})
+
+
 def test_the_same_arrays_give_the_same_bytes():
     a = np.linspace(-1, 1, 400).reshape(20, 20)
     assert panels({"a": a}, signed=True).svg == panels({"a": a}, signed=True).svg
