@@ -38,7 +38,7 @@ feature = tg.conv2d(image, kernel)
 
 assert feature.data[0, 0].tolist() == [[4, 3, 4], [2, 4, 3], [2, 3, 4]]
 
-first_picture = viz.panels({"X": image, "W": kernel, "X ⊗ W": feature})
+first_picture = viz.convolution(image, kernel, at=(0, 0))
 first_picture
 
 # %% [markdown]
@@ -162,7 +162,7 @@ edge = apply(vertical, half)
 assert edge.shape == (6, 6)
 assert all(row == [0, 0, 30, 30, 0, 0] for row in edge.tolist())
 
-thirty_picture = viz.panels({"X": half, "W": vertical, "Y": edge}, signed=True)
+thirty_picture = viz.convolution(half, vertical, at=(0, 2))
 thirty_picture
 
 # %% [markdown]

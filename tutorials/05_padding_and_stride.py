@@ -71,6 +71,9 @@ assert padded.data[0, 0].tolist() == [
     [6, 7, 8, 0],
 ]
 
+padded_picture = viz.convolution(X, W, padding=1, at=(0, 1))
+padded_picture
+
 # %% [markdown]
 # The four numbers of before are in the middle. The new ones look beyond the border, where they find
 # zeros. The slide works out the second number of the first row: 0×0 + 0×1 + 0×2 + 1×3 = 3. The
@@ -151,6 +154,9 @@ strided = tg.conv2d(X, W, padding=1, stride=(3, 2))
 
 assert strided.data[0, 0].tolist() == [[0, 8], [6, 8]]
 assert np.array_equal(strided.data, padded.data[..., ::3, ::2])
+
+strided_picture = viz.convolution(X, W, padding=1, stride=(3, 2), at=(1, 0))
+strided_picture
 
 # %% [markdown]
 # The slide works out two of these numbers. The 8 at the top is right: 0×0 + 0×1 + 1×2 + 2×3 = 8. In

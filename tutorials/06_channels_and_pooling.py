@@ -74,14 +74,6 @@ one_by_one = [tg.conv2d(X.data[:, [i]], W.data[:, [i]])[0, 0] for i in (0, 1)]
 assert one_by_one[0].tolist() == [[19, 25], [37, 43]]
 assert np.array_equal(one_by_one[0] + one_by_one[1], Y.data[0, 0])
 
-sum_picture = viz.panels(
-    {
-        "X₀": X.data[0, 0], "W₀": W.data[0, 0], "X₀ ⊗ W₀": one_by_one[0], "": None,
-        "X₁": X.data[0, 1], "W₁": W.data[0, 1], "X₁ ⊗ W₁": one_by_one[1], "Y, the sum": Y.data[0, 0],
-    }
-)  # fmt: skip
-sum_picture
-
 # %% [markdown]
 # The slide writes the sum as Σ from i = 0 to cᵢ. That would be one channel too many: with cᵢ channels
 # that are counted from 0, the last one is **cᵢ − 1**. Here cᵢ = 2, and i is 0 or 1:
@@ -96,15 +88,8 @@ fifty_six = tg.zoom(Y, (0, 0, 0, 0))
 assert fifty_six.output.data == (1 + 6 + 12) + (1 * 1 + 2 * 2 + 4 * 3 + 5 * 4) == 19 + 37 == 56
 assert len(fifty_six.cells["W"]) == 8
 
-window = X.data[0, :, :2, :2]
-products_picture = viz.panels(
-    {
-        "X₀, the window": window[0], "W₀": W.data[0, 0], "products": window[0] * W.data[0, 0],
-        "X₁, the window": window[1], "W₁": W.data[0, 1], "products ": window[1] * W.data[0, 1],
-    },
-    columns=3,
-)  # fmt: skip
-products_picture
+channels_picture = viz.convolution(X, W, at=(0, 0))
+channels_picture
 
 # %% [markdown]
 # ## Several channels out
@@ -169,8 +154,7 @@ assert np.allclose(weights @ pixels, pixelwise.reshape(2, 9))
 layer = tg.linear(pixels.T, weights)  # a row for each pixel
 assert np.allclose(layer.T, pixelwise.reshape(2, 9))
 
-recorded = tg.conv2d(tg.Tensor(image, requires_grad=True, name="X"), kernel)
-pixel_picture = viz.draw(tg.zoom(recorded, (0, 1, 2, 0)), legend=False)
+pixel_picture = viz.convolution(np.round(image, 1), np.round(kernel, 1), at=(1, 2, 0))
 pixel_picture
 
 # %% [markdown]
@@ -201,8 +185,12 @@ mean = tg.avg_pool2d(x, kernel_size=2, stride=1)
 assert largest.data[0, 0].tolist() == [[4, 5], [7, 8]]
 assert mean.data[0, 0].tolist() == [[2, 3], [5, 6]]
 
-pooling_picture = viz.panels({"X": x, "max": largest, "average": mean})
-pooling_picture
+max_picture = viz.pooling(x, 2, stride=1, at=(0, 1))
+max_picture
+
+# %%
+average_picture = viz.pooling(x, 2, stride=1, kind="mean", at=(0, 1))
+average_picture
 
 # %% [markdown]
 # *No learnable parameters*, says the slide, and *as many output channels as input channels*: each channel is
