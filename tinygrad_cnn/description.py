@@ -35,6 +35,9 @@ class Description:
             'with trace(keep="values")'
         )
 
+    def __float__(self) -> float:
+        return float(self.__array__())
+
     def __add__(self, other: Any) -> Any:
         return self.__array__()
 
@@ -48,6 +51,7 @@ class Statistics(Description):
     Attributes:
         not_finite: how many elements are NaN or infinite.
         min, max, mean, std: of the finite elements; NaN if there are none.
+        min_abs, mean_abs: the same of their absolute values.
         norm: √Σx², NaN or infinite if an element is.
     """
 
@@ -56,6 +60,8 @@ class Statistics(Description):
     max: float
     mean: float
     std: float
+    min_abs: float
+    mean_abs: float
     norm: float
 
     @classmethod
@@ -70,22 +76,25 @@ class Statistics(Description):
         """
         array = np.asarray(array)
         values = array.astype(np.float64).ravel()
-        finite = values[np.isfinite(values)]
-        low = high = mean = std = math.nan
+        low = high = mean = std = min_abs = mean_abs = math.nan
+        norm = largest = max(float(values.max(initial=0.0)), -float(values.min(initial=0.0)))
+        finite = values if math.isfinite(largest) else values[np.isfinite(values)]
         if finite.size:
             low, high = float(finite.min()), float(finite.max())
+            sizes = np.abs(finite)
+            min_abs = float(sizes.min())
             with np.errstate(over="ignore"):
-                mean, std = float(finite.mean()), float(finite.std())
-        largest = float(np.abs(values).max(initial=0.0))
-        norm = largest
+                mean, std, mean_abs = map(float, (finite.mean(), finite.std(), sizes.mean()))
         if 0 < largest < math.inf:  # scaled, since a square may overflow
             norm = largest * float(np.linalg.norm(values / largest))
-        broken = array.size - finite.size
-        return cls(array.shape, str(array.dtype), broken, low, high, mean, std, norm)
+        broken = values.size - finite.size
+        return cls(
+            array.shape, str(array.dtype), broken, low, high, mean, std, min_abs, mean_abs, norm
+        )
 
     def __float__(self) -> float:
         if self.size != 1:
-            return float(self.__array__())
+            return super().__float__()
         return self.mean if not self.not_finite else self.norm
 
 

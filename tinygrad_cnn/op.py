@@ -414,8 +414,8 @@ class Op:
         """Multiply-adds, and bytes read and written, of the call that made `node`."""
         outputs = node.value if isinstance(node.value, tuple) else (node.value,)
         inputs = [None if p is None else p.shape for p in node.inputs]
-        moved = sum(np.asarray(v).nbytes for v in outputs)
-        moved += sum(np.asarray(p.value).nbytes for p in node.inputs if p is not None)
+        values = [*outputs, *(p.value for p in node.inputs if p is not None)]
+        moved = sum(getattr(value, "nbytes", 8) for value in values)  # a Scalar has no array
         if self._multiply_adds is not None:
             work = self._multiply_adds(np.shape(outputs[0]), *inputs, **(node.options or {}))
         else:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn import Statistics
 from tinygrad_cnn.errors import GraphError, OptionError
 from tinygrad_cnn.graph import Node
 from tinygrad_cnn.trace import Trace
@@ -96,7 +97,9 @@ def parameter_norms(trace: Trace) -> list[Row]:
             continue
         layers.setdefault(parameter, consumer.scope)
         gradient = gradients.get((consumer, edge.argument))
-        if gradient is not None:
+        if isinstance(gradient, Statistics):  # they do not add; the parameter has those of its sum
+            total[parameter] = parameter.grad
+        elif gradient is not None:
             total[parameter] = total[parameter] + gradient if parameter in total else gradient
     return [
         {
@@ -113,6 +116,16 @@ def _sizes(gradient: Any) -> Row:
     """Norm of a gradient, and mean, max and min of its absolute values; None for no gradient."""
     if gradient is None:
         return {"norm": None, "mean": None, "max": None, "min": None, "state": "none"}
+    if isinstance(gradient, Statistics):
+        size, known = gradient.norm, gradient.size and not gradient.not_finite
+        largest = max(-gradient.min, gradient.max) if known else size  # else 0, NaN or infinite
+        return {
+            "norm": size,
+            "mean": gradient.mean_abs if known else size,
+            "max": largest,
+            "min": gradient.min_abs if known else size,
+            "state": state(largest),
+        }
     values = np.abs(np.asarray(gradient, np.float64))
     largest = float(values.max(initial=0.0))
     scale = largest if largest and math.isfinite(largest) else 1.0  # a sum shall not overflow

@@ -6,7 +6,7 @@ writes the SVG.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from tinygrad_cnn.graph import Edge
@@ -140,4 +140,9 @@ class Diagram:
 
     def to_dict(self) -> dict[str, Any]:
         """Nested dicts and lists, as `Picture.data` holds them."""
-        return asdict(self)
+        return {
+            **vars(self),
+            "boxes": tuple(dict(vars(box)) for box in self.boxes),
+            "arrows": tuple(dict(vars(arrow)) for arrow in self.arrows),
+            "groups": tuple(dict(vars(group)) for group in self.groups),
+        }

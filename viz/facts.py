@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn import Statistics
 from tinygrad_cnn.errors import OptionError
 from tinygrad_cnn.graph import Graph, Node
 from tinygrad_cnn.trace import Trace
 
 from .program import Program, count
-from .words import number_text, own_name, shape_text
+from .words import number_text, own_name, shape_text, source_text
 
 SHOWN = {
     "dtype": "of the output",
@@ -26,8 +26,6 @@ SHOWN = {
     "source": "file and line of the program; needs a Trace",
 }
 """What can be asked for."""
-
-_HERE = Path(__file__).resolve().parent
 
 
 class Facts:
@@ -128,24 +126,14 @@ def statistics(value: Any) -> str:
         >>> statistics(np.array([0.0, 2.0, np.nan]))
         '1 ± 1, 0 … 2, 1 of 3 not finite'
     """
-    values = np.ravel(np.asarray(value, np.float64))
-    finite = values[np.isfinite(values)]
-    broken = values.size - finite.size
-    said = [f"{broken} of {values.size} not finite"] if broken else []
-    if finite.size == 1 and not broken:
-        return number_text(finite[0])
-    if finite.size:
-        low, high = (f"{x:.3g}" for x in (finite.min(), finite.max()))
-        said = [f"{finite.mean():.2g} ± {finite.std():.2g}", f"{low} … {high}", *said]
+    s = value if isinstance(value, Statistics) else Statistics.of(value)
+    said = [f"{s.not_finite} of {s.size} not finite"] if s.not_finite else []
+    finite = s.size - s.not_finite
+    if finite == 1 and not s.not_finite:
+        return number_text(s.mean)
+    if finite:
+        said = [f"{s.mean:.2g} ± {s.std:.2g}", f"{s.min:.3g} … {s.max:.3g}", *said]
     return ", ".join(said) or "empty"
-
-
-def source_text(node: Node) -> str:
-    """The line of the user's program that made a node, or ""; `draw` itself is no user."""
-    if node.source is None or node.op is None:
-        return ""
-    file, line = node.source
-    return "" if Path(file).parent == _HERE else f"{Path(file).name}:{line}"
 
 
 def _milliseconds(seconds: float) -> str:

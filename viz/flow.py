@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from tinygrad_cnn import Statistics
 from tinygrad_cnn.graph import Edge, Graph, Node
 from tinygrad_cnn.op import OUTPUT
 from tinygrad_cnn.trace import Trace
@@ -17,7 +19,7 @@ from .graph import diagrams_of
 from .norms import MARKS, Scale, need_backward, norm, norm_text, state
 from .picture import Picture
 from .render import Panel, render
-from .unfolding import page_of
+from .unfolding import Opened, page_of
 from .words import argument_name
 
 DROP = 10.0  # a gradient that an op shrinks more than this is listed
@@ -77,7 +79,7 @@ def gradient_flow(
         fold=fold,
         title="gradient flow",
     )
-    opened = [replace(plan, diagram=flow.styled(plan.diagram)) for plan in plans]
+    opened = [replace(plan, decide=partial(flow.styled_of, plan)) for plan in plans]
     panel = _legend(flow.scale, flow.drops) if legend else None
     picture = render(opened[0].diagram, engine=engine, legend=panel)
     data = {**picture.data, "edges": _listed(flow.sizes), "drops": flow.drops}
@@ -99,6 +101,9 @@ class _Flow:
             edge for edge in self.sizes if self.graph.nodes[edge.producer].role == "parameter"
         }
         self.scale = Scale.of([size for edge, size in self.sizes.items() if edge not in stored])
+
+    def styled_of(self, plan: Opened) -> Diagram:
+        return self.styled(plan.diagram)
 
     def styled(self, plan: Diagram) -> Diagram:
         """A diagram with its arrows turned round, and as wide and dark as what flows there."""
@@ -161,14 +166,18 @@ def edge_norms(trace: Trace, graph: Graph) -> dict[Edge, float | None]:
 
 
 def _arrived(trace: Trace) -> dict[Node, Any]:
-    """The cotangent at each node, summed over backward passes; a list of an op's several."""
+    """The cotangent at each node, summed over backward passes; a list of an op's several.
+
+    Of statistics, the last pass's.
+    """
     found: dict[Node, Any] = {}
     for event in trace.backward_events:
         if isinstance(event.cotangent, tuple):
             found.setdefault(event.node, []).extend(event.cotangent)
         else:
             before = found.get(event.node)
-            found[event.node] = event.cotangent if before is None else before + event.cotangent
+            adds = before is not None and not isinstance(before, Statistics)
+            found[event.node] = before + event.cotangent if adds else event.cotangent
     return found
 
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn import Description
+
 from .program import Program
 
 WHOLE = 32  # a picture of up to so many boxes is drawn whole,
@@ -258,15 +260,15 @@ class _Tree:
         """The parts from one rank to another, all of them inside a module."""
         skip = len(scope) + 1 if scope else 0
 
-        def name(rank: int) -> str:
+        def name(rank: int) -> str | int:
             inner = self.program.scopes[self.order[rank]][skip:].partition(".")[0]
-            return inner or f"\x00{rank}"  # an op of the module's own
+            return inner or rank  # an op of the module's own
 
         parts = []
         for inner, ranks in groupby(range(first, last), name):
             inside = list(ranks)
             start, end = inside[0], inside[-1] + 1
-            if inner.startswith("\x00"):
+            if isinstance(inner, int):
                 i = self.order[start]
                 parts.append(Part(str(i), scope, (i,), level=level))
                 continue
@@ -343,8 +345,8 @@ def _frozen(value: Any, number: bool = False) -> Hashable:
     """What of a value counts in a comparison: of an array its shape, or, if asked, its number."""
     if isinstance(value, tuple | list):
         return tuple(map(_frozen, value))
-    if isinstance(value, np.ndarray | np.generic):
+    if isinstance(value, np.ndarray | np.generic | Description):
         if number and value.size == 1:
-            return value.item()
-        return (value.shape, value.dtype.str)
+            return float(value if isinstance(value, Description) else value.item())
+        return (value.shape, str(value.dtype))
     return value if isinstance(value, Hashable) else repr(value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,8 @@ from tinygrad_cnn.trace import Trace, trace
 
 from .diagram import Arrow, Box, Diagram
 from .facts import Facts
+from .folding import View, openings, tree, view_of
 from .folding import boxes as boxes_of
-from .folding import openings, tree, view_of
 from .picture import Picture
 from .program import Program
 from .render import kinds_legend, render
@@ -230,7 +231,7 @@ def diagrams_of(
 
     if scalar:
         _refuse(2 * len(graph), "draw a part of it: tg.zoom, or a result earlier in the program")
-        return [Opened(diagram(*scalar_boxes(graph, facts, sides)))]
+        return [Opened(lambda: diagram(*scalar_boxes(graph, facts, sides)))]
     program = Program(graph, parameters, sides)
     root = tree(program)
     view = view_of(root, depth if depth is None or sides is None else depth + 1, fold)
@@ -239,9 +240,13 @@ def diagrams_of(
         "leave out fold=False, or close modules with depth=1; ops outside of any module can be put "
         "into one with `with tg.scope(name)`",
     )
+
+    def decide(view: View) -> Diagram:
+        return diagram(*TensorBoxes(program, boxes_of(root, view), facts).decide())
+
     return [
         Opened(
-            diagram(*TensorBoxes(program, boxes_of(root, opening.view), facts).decide()),
+            partial(decide, opening.view),
             tuple(part.id for part in opening.parts),
             opening.parent,
         )

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn import Statistics
 from tinygrad_cnn.errors import DtypeError, GraphError
 from tinygrad_cnn.trace import Trace
 
@@ -31,7 +32,7 @@ def norm(gradient: Any) -> float | None:
         5e-200
     """
     parts = gradient if isinstance(gradient, tuple | list) else (gradient,)
-    arrays = [np.ravel(np.asarray(part, np.float64)) for part in parts if part is not None]
+    arrays = [np.ravel(_elements(part)) for part in parts if part is not None]
     if not arrays:
         return None
     values = np.concatenate(arrays)
@@ -39,6 +40,11 @@ def norm(gradient: Any) -> float | None:
     if largest == 0 or not math.isfinite(largest):
         return largest
     return largest * float(np.linalg.norm(values / largest))
+
+
+def _elements(part: Any) -> Any:
+    """An array with the norm that a part has: of statistics, the norm itself."""
+    return np.asarray(part.norm if isinstance(part, Statistics) else part, np.float64)
 
 
 def state(size: float | None) -> str:

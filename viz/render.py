@@ -57,9 +57,20 @@ def render(
     *,
     engine: str = "pure",
     legend: Panel | None = None,
-    links: Links | None = None,
 ) -> Picture:
-    """Draw a diagram. Its data is the picture's, and the DOT text too.
+    """Draw a diagram. Its data is the picture's, and the DOT text too. Arguments as of `drawn`."""
+    text = drawn(diagram, engine=engine, legend=legend)
+    return Picture(text, diagram.to_dict(), to_dot(diagram), diagram.title)
+
+
+def drawn(
+    diagram: Diagram,
+    *,
+    engine: str = "pure",
+    legend: Panel | None = None,
+    links: Links | None = None,
+) -> str:
+    """A diagram as SVG.
 
     Args:
         diagram: what to draw.
@@ -78,10 +89,9 @@ def render(
         where = f"translate({svg.number(MARGIN + x)} {svg.number(MARGIN + y)})"
         parts.append(svg.group(legend.content, class_="legend", transform=where))
         width, height = max(width, x + legend.width), max(height, y + legend.height)
-    text = svg.document(
+    return svg.document(
         width + 2 * MARGIN, height + 2 * MARGIN, *parts, title=diagram.title, adapts=True
     )
-    return Picture(text, diagram.to_dict(), to_dot(diagram), diagram.title)
 
 
 def kinds_legend(diagram: Diagram) -> Panel:

@@ -32,6 +32,8 @@ def clean(text: str) -> str:
         >>> clean("two\\nlines\\x00")
         'two↵lines�'
     """
+    if text.isprintable():
+        return text
     text = text.replace("\r\n", "\n").replace("\n", "↵").replace("\t", " ")
     return "".join("\ufffd" if _forbidden(c) else c for c in text)
 
@@ -45,7 +47,7 @@ def escape(text: object) -> str:
     return _escape(clean(str(text)))
 
 
-def shorten(text: str, length: int = 44) -> str:
+def shorten(text: str, length: int = 52) -> str:
     """A long text cut in its middle, with an ellipsis; pictures keep the whole as a tooltip."""
     if len(text) <= length:
         return text

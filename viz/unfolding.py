@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from .diagram import Diagram
 from .html import page, safe
-from .render import Links, Panel, render
+from .render import Links, Panel, drawn
 
 _STYLE = """
 .state { display: none; }
@@ -32,14 +33,19 @@ class Opened:
     """A drawing in which a part is open that is closed in another drawing.
 
     Attributes:
-        diagram: the drawing.
+        decide: what decides the drawing, when it is needed.
         parts: ids of the part that was opened, and of what opened with it; none in the first one.
         parent: index of the drawing in which it is closed.
     """
 
-    diagram: Diagram
+    decide: Callable[[], Diagram]
     parts: tuple[str, ...] = ()
     parent: int = 0
+
+    @cached_property
+    def diagram(self) -> Diagram:
+        """The drawing."""
+        return self.decide()
 
 
 def page_of(
@@ -59,10 +65,10 @@ def unfolding_page(
     for index, drawing in enumerate(drawings):
         links = Links(f"s{index}-", *_links(drawings, index))
         panel = legend(drawing.diagram) if legend else None
-        picture = render(drawing.diagram, engine=engine, legend=panel, links=links)
+        text = drawn(drawing.diagram, engine=engine, legend=panel, links=links)
         sections.append(
             f'<section class="state" id="s{index}">\n<nav>{_way(drawings, index)}</nav>\n'
-            f"{picture.svg}</section>"
+            f"{text}</section>"
         )
     title = drawings[0].diagram.title
     hint = "A box with + opens at a click; a frame with − closes."

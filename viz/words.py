@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import PurePath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn import Statistics
 from tinygrad_cnn.graph import Node
 
+_HERE = Path(__file__).resolve().parent
 COMMUTATIVE = {"add", "multiply", "maximum", "minimum"}
 
 
@@ -44,15 +46,21 @@ def _shape(shape: tuple[int, ...]) -> str:
 def tooltip(node: Node) -> str:
     """All about a node in one line."""
     said = f"{node.describe()}, {node.dtype}"
-    if node.source is not None:
-        file, line = node.source
-        said += f", {PurePath(file).name}:{line}"
-    return said
+    return ", ".join(filter(None, [said, source_text(node)]))
+
+
+def source_text(node: Node) -> str:
+    """The line of the user's program that made a node, or ""; `draw` itself is no user."""
+    if node.source is None or node.op is None:
+        return ""
+    file, line = node.source
+    return "" if Path(file).parent == _HERE else f"{Path(file).name}:{line}"
 
 
 def number_text(value: Any) -> str:
     """A single number to four digits."""
-    return f"{float(np.asarray(value).item()):.4g}"
+    known = isinstance(value, Statistics)  # of one number, they hold the number
+    return f"{float(value if known else np.asarray(value).item()):.4g}"
 
 
 def with_constant(node: Node, argument: int, value: Any) -> str:

@@ -183,3 +183,48 @@ def test_the_scale_holds_every_size_that_flows(sizes):
     assert all(-1e-9 <= share <= 1 + 1e-9 for share in shares)
     assert shares == sorted(shares)
     assert all(len(scale.color(size)) == 7 for size in flowing)
+
+
+# --- traces that keep statistics alone -----------------------------------------------------------
+
+
+def kept(keep: str) -> tg.Trace:
+    tg.manual_seed(0)
+    inner = tg.nn.Linear(3, 3, bias=False)
+    net = tg.nn.Sequential(a=inner, act=tg.nn.ReLU(), again=inner, out=tg.nn.Linear(3, 4))
+    x = tg.Tensor([[1.0, -2.0, 0.5]], requires_grad=True, name="x")
+    with tg.trace(keep=keep) as t:
+        tg.cross_entropy(net(x * 0.5), [1]).backward()
+    return t
+
+
+def test_pictures_of_statistics_are_those_of_the_values():
+    full, brief = kept("values"), kept("statistics")
+    shown = ["values", "gradients", "multiply_adds", "parameters"]
+    assert viz.draw(brief, show=shown).svg == viz.draw(full, show=shown).svg
+    ours, theirs = viz.gradient_flow(brief).data, viz.gradient_flow(full).data
+    assert [arrow["label"] for arrow in ours["arrows"]] == [a["label"] for a in theirs["arrows"]]
+    for a, b in zip(ours["edges"], theirs["edges"], strict=True):
+        assert a == pytest.approx(b)
+    for a, b in zip(parameter_norms(brief), parameter_norms(full), strict=True):
+        assert a.pop("shape") == b.pop("shape")
+        assert a == pytest.approx(b)
+
+
+def test_what_repeats_folds_in_a_trace_of_statistics_too():
+    blocks = [tg.nn.Sequential(tg.nn.Linear(2, 2), tg.nn.Tanh()) for _ in range(40)]
+    with tg.trace(keep="statistics") as t:
+        tg.nn.Sequential(*blocks)(tg.Tensor([[1.0, 2.0]])).sum().backward()
+    assert "40 alike" in [box["tag"] for box in viz.gradient_flow(t).data["boxes"]]
+
+
+def test_bars_of_statistics_tell_what_is_broken_zero_or_empty():
+    with tg.trace(keep="statistics") as t, np.errstate(invalid="ignore", over="ignore"):
+        total = 0.0
+        for factor in (np.nan, np.inf, 0.0):
+            total = total + (tg.nn.Parameter([1.0, 2.0], name=str(factor)) * factor).sum()
+        empty = tg.nn.Parameter(np.zeros(0), name="empty")
+        (total + (empty * 2).sum()).backward()
+    rows = {row["parameter"]: row["state"] for row in parameter_norms(t)}
+    assert rows == {"nan": "broken", "inf": "broken", "0.0": "zero", "empty": "zero"}
+    assert viz.gradient_bars(t).svg

@@ -564,3 +564,23 @@ def test_kind_of_op(name, kind):
 def test_every_op_has_a_kind():
     unknown = [name for name, op in tg.OPS.items() if kind_of(tg.Node(0.0, op)) == "other"]
     assert unknown == []
+
+
+def test_an_op_outside_of_modules_is_none_of_a_strangely_named_one():
+    x = tg.Tensor([1.0], requires_grad=True)
+    with tg.scope("\x003"):
+        y = x * 2.0
+    picture = viz.draw((y + 1.0).sum())
+    assert len(picture.data["boxes"]) == 4
+    ET.fromstring(picture.svg)
+
+
+def test_only_the_drawing_that_is_asked_for_is_decided():
+    y = tg.Tensor([1.0], requires_grad=True)
+    for i in range(8000):
+        with tg.scope(f"part{i // 200}"):
+            y = y * 1.0
+    first, *rest = diagrams_of(tg.Graph.of(y))
+    assert len(first.diagram.boxes) <= 20
+    assert rest
+    assert not any("diagram" in vars(opened) for opened in rest)
