@@ -10,12 +10,14 @@ Run as it stands, that prints "not filled in yet"; it never raises, so the rest 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from .errors import OptionError
+from .gradcheck import gradcheck
 from .op import constant
 
 _UNFINISHED = "not filled in yet. Put your answer in place of the dots."
@@ -121,6 +123,30 @@ def check_function(
         filter(None, (_failure(answer, expected, case, tolerance) for case in cases)), None
     )
     print(f"{answer.__name__}: {problem or f'right in all {len(cases)} cases.'}")
+
+
+def check_gradient(vjp: Callable[..., Any], f: Callable[..., Any], inputs: Any) -> None:
+    """Print whether a function gives the gradient of f, and if not, what a gradient check finds.
+
+    Args:
+        vjp: the student's: ``vjp(g, *arrays)``, with g the gradient at f's output.
+        f: a function of plain arrays.
+        inputs: an array or a list of arrays for both.
+
+    Example:
+        >>> def cube_vjp(g, x):
+        ...     return g * 2 * x**2
+        >>> check_gradient(cube_vjp, lambda x: x**3, np.array([1.0, 2.0, 3.0]))
+        cube_vjp: not yet. The gradient for 'x' is off by a constant factor of 2/3.
+    """
+    arrays = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
+    with contextlib.suppress(Exception):  # the check runs it again, and says what was raised
+        if _unfinished(vjp(np.ones_like(f(*arrays)), *arrays)):
+            print(f"{vjp.__name__}: {_UNFINISHED}")
+            return
+    report = gradcheck(f, arrays, vjp=vjp)
+    wrong = report.diagnosis[0].upper() + report.diagnosis[1:]
+    print(f"{vjp.__name__}: {'right.' if report else f'not yet. {wrong}.'}")
 
 
 def _failure(
