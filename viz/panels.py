@@ -146,4 +146,8 @@ def _draw(
 
 
 def _written(value: float) -> str:
-    return f"{value:.3g}".replace("-", "−") if math.isfinite(value) else str(value)
+    if not math.isfinite(value):
+        return str(value)
+    value += 0.0  # no −0
+    digits = 5 if value == round(value) else 3
+    return f"{value:.{digits}g}".replace("-", "−")
