@@ -87,6 +87,7 @@ from .ops.shape import astype, broadcast_to, concatenate, getitem, reshape, tran
 from .ops.softmax import log_softmax, softmax
 from .ops.statistics import argmax, cumsum, logsumexp, norm, std, var
 from .paths import GradientPaths, expand, gradient_paths, lesion
+from .receptive import ReceptiveField, receptive_field
 from .replay import Replay
 from .scalar import Scalar
 from .tensor import Tensor
@@ -107,6 +108,7 @@ __all__ = [
     "Hook",
     "Node",
     "Op",
+    "ReceptiveField",
     "Replay",
     "Scalar",
     "Statistics",
@@ -204,6 +206,7 @@ __all__ = [
     "pad",
     "power",
     "prod",
+    "receptive_field",
     "relu",
     "repeat",
     "reshape",
