@@ -45,6 +45,8 @@ tree_picture = viz.unroll(3, kind="tree")
 tree_picture
 
 # %% [markdown]
+# (The slide counts its branches from 0, the drawings from 1.)
+#
 # Begin with branches that only multiply: F₀(x) = 2x, F₁(x) = 3x, F₂(x) = 5x. The output is
 # (1+2)·(1+3)·(1+5)·x. Multiply that out, and there is a term for every path.
 
