@@ -55,6 +55,7 @@ def test_train_in_parts_is_train_at_once(tmp_path):
     once, parts = tmp_path / "once", tmp_path / "parts"
     printed = said(*options, "--epochs", 2, "--save", once)
     assert re.search(r"bn_lenet after 2 epochs: loss \d\.\d{4}, accuracy 0\.\d+ in", printed)
+    assert printed.splitlines()[0].endswith(" on Fashion-MNIST validation")
     said(*options, "--epochs", 1, "--save", parts)
     assert (
         said(*options, "--epochs", 2, "--save", parts, "--resume").splitlines()[0]
@@ -148,7 +149,7 @@ WRONG = {
     "train lenet --lr fast": "Invalid value for '--lr': ",
     "train lenet --lr -1": "Adam: lr must be ≥ 0, got -1.0",
     "train lenet --epochs 0": "Invalid value for '--epochs': ",
-    "train lenet --batch-size 5000": "batch_size=5000 does not fit the 1600 items",
+    "train lenet --batch-size 5000": "batch_size=5000 does not fit the 1440 items",
     "train nin": "nin is made for inputs of shape (1, 224, 224), and 'Fashion-MNIST train' has "
         "(1, 28, 28)",
     "train lenet --data sentences": "lenet is made for inputs of shape (1, 28, 28), and",
@@ -164,7 +165,7 @@ WRONG = {
     "train lenet --resume --save {lenet} --seed 1": "the training had seed=0, and this loader",
     "train lenet --resume --save {lenet} --optimizer sgd": "SGD: this is the state of Adam",
     "train lenet --resume --save {lenet} --schedule cosine": "this is the state of Schedule",
-    "trian lenet": "No such command 'trian'. Did you mean 'train'?",
+    "trian lenet": "No such command 'trian'. Did you mean 'train'",
     "evaluate lenet": "Missing option '--weights' / '-w'.",
     "evaluate lenet -w {tmp}/none": "none: there is no such file",
     "evaluate lenet -w {boot}": "boot.png: damaged, or no safetensors file",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-HEAVY = ["networkx", "matplotlib", "graphviz", "typer", "rich", "tqdm", "viz"]
+HEAVY = ["networkx", "matplotlib", "graphviz", "typer", "rich", "tqdm", "safetensors", "viz"]
 
 # Each layer may import the layers before it, and modules of its own.
 LAYERS = [

@@ -9,7 +9,7 @@
 The pictures are in the package `viz`.
 """
 
-from . import data, errors, models, nn, optim, train
+from . import checkpoint, data, errors, models, nn, optim, train
 from .anomaly import detect_anomaly
 from .backward import backward, grad
 from .context import no_grad, scope
@@ -134,6 +134,7 @@ __all__ = [
     "batch_norm_train",
     "binary_cross_entropy_with_logits",
     "broadcast_to",
+    "checkpoint",
     "clip",
     "concatenate",
     "constant",

@@ -105,7 +105,10 @@ def train(
     folder: Folder = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
-    """Train a model, and measure it on held-out data after every epoch.
+    """Train a model, and measure it on validation data after every epoch.
+
+    Fashion-MNIST and MNIST hold out a tenth of the training images for that; the test images are
+    for `evaluate` alone.
 
     The file that --save names holds the model and all that --resume needs. Ctrl-C stops after
     the step that runs, with exit code 130.
@@ -116,7 +119,8 @@ def train(
         checkpoint.need_folder(save)
     defaults.manual_seed(seed)
     network = build(model)
-    training, held_out = _training_data(model, data, full, folder)
+    name, options = _data_of(model, data, full, folder)
+    training, held_out = datasets.load_training(name, **options)
     _try(model, network, training)
     loader = DataLoader(training, batch_size, seed=seed)
     stepper = _optimizer(optimizer, network, lr, momentum, weight_decay)
@@ -139,20 +143,10 @@ def train(
         raise typer.Exit(INTERRUPTED)
 
 
-def _training_data(
+def _data_of(
     model: str, name: str | None, full: bool, folder: Path | None
-) -> tuple[Dataset, Dataset]:
-    """What to train on, and what to hold out: the validation split, or, without one, the test."""
-    training = _load_data(model, name, "train", full, folder)
-    try:
-        return training, _load_data(model, name, "validation", full, folder)
-    except OptionError:
-        return training, _load_data(model, name, "test", full, folder)
-
-
-def _load_data(
-    model: str, name: str | None, split: str, full: bool, folder: Path | None
-) -> Dataset:
+) -> tuple[str, dict[str, Any]]:
+    """The name of the data to use, and the options that it is loaded with."""
     if name is None and MODELS[model].data not in datasets.DATASETS:
         raise OptionError(f"{model} has no data set of its own; name one by --data")
     name = name or MODELS[model].data
@@ -165,7 +159,7 @@ def _load_data(
         needed = [option for option, p in possible.items() if p.default is p.empty]
         if "folder" in needed and folder is None:
             raise OptionError(f"data {name!r} needs --folder: where its files are")
-    return datasets.load(name, split, **options)
+    return name, options
 
 
 def _try(name: str, network: Module, data: Dataset) -> None:
@@ -276,7 +270,8 @@ def evaluate(
 ) -> None:
     """Measure a trained model's accuracy and loss."""
     network = build(model)
-    examples = _load_data(model, data, split, full, folder)
+    name, options = _data_of(model, data, full, folder)
+    examples = datasets.load(name, split, **options)
     _try(model, network, examples)
     _load_weights(weights, model, network)
     logits = logits_of(network, examples.inputs)

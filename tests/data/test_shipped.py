@@ -60,3 +60,22 @@ def test_data_by_name():
         data.load("sentences", "train", folder="x")
     with pytest.raises(OptionError, match=r"data 'mnist': .*missing .* 'folder'"):
         data.load("mnist", "train")
+
+
+@pytest.mark.parametrize("name", ["fashion_mnist", "digits", "sentences"])
+def test_validation_data_are_no_training_data_and_no_test_data(name):
+    parts = (*data.load_training(name), data.load(name, "test"))
+    seen = [{example.tobytes() for example in part.inputs} for part in parts]
+    assert not seen[0] & seen[1]
+    assert not seen[0] & seen[2]
+    assert not seen[1] & seen[2]
+    assert parts[1].name.endswith("validation")
+
+
+def test_a_tenth_of_each_class_is_held_out_where_nothing_else_is():
+    training, validation = data.load_training("fashion_mnist")
+    assert np.bincount(training.labels).tolist() == [144] * 10
+    assert np.bincount(validation.labels).tolist() == [16] * 10
+    assert sorted(image.tobytes() for part in (training, validation) for image in part.images) == (
+        sorted(image.tobytes() for image in data.fashion_mnist("train").images)
+    )

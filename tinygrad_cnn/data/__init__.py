@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from tinygrad_cnn.data.augment import RandomCrop, RandomFlip
 from tinygrad_cnn.data.dataset import Dataset
@@ -15,6 +16,7 @@ from tinygrad_cnn.data.loader import DataLoader
 from tinygrad_cnn.data.mnist import mnist
 from tinygrad_cnn.data.photographs import photographs
 from tinygrad_cnn.data.sentences import sentence_texts, sentence_vocabulary, sentences
+from tinygrad_cnn.data.splits import stratified
 from tinygrad_cnn.data.vocabulary import Vocabulary, tokenise
 from tinygrad_cnn.errors import OptionError
 
@@ -48,6 +50,31 @@ def load(name: str, split: str, **options: object) -> Dataset:
         raise OptionError(f"data {name!r}: {error}") from error
 
 
+_WITHOUT_VALIDATION = ("fashion_mnist", "mnist")
+
+
+def load_training(name: str, **options: object) -> tuple[Dataset, Dataset]:
+    """What to train on, and what to validate on meanwhile; the test split is for the end.
+
+    Data that is published without a validation split holds out a tenth of its training split,
+    always the same one, with a tenth of each class. Arguments and errors as for `load`.
+
+    Returns:
+        The training and the validation data, which have nothing in common.
+
+    Example:
+        >>> training, validation = load_training("fashion_mnist")
+        >>> len(training), len(validation)
+        (1440, 160)
+    """
+    training = load(name, "train", **options)
+    if name not in _WITHOUT_VALIDATION:
+        return training, load(name, "validation", **options)
+    held_out = stratified(training.labels.tolist()) == 0
+    validation = replace(training[held_out], name=training.name.replace("train", "validation"))
+    return training[~held_out], validation
+
+
 __all__ = [
     "DATASETS",
     "DataLoader",
@@ -62,6 +89,7 @@ __all__ = [
     "go_games",
     "go_positions",
     "load",
+    "load_training",
     "mnist",
     "photographs",
     "read_go_games",
