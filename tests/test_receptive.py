@@ -117,6 +117,12 @@ def test_steps_of_all_kinds():
     mixed = tg.receptive_field(lambda x: tg.concatenate([x, tg.avg_pool2d(x, 3, 1, 1)], axis=1),
                                (1, 1, 6, 6), (1, 2, 2))  # fmt: skip
     assert mixed.size == (3, 3)
+    cut = tg.receptive_field(
+        lambda x: tg.avg_pool2d(tg.pad(x[..., 1:9:2], ((0, 0), (0, 1), (1, 0), (2, 0))), 2, 1),
+        (1, 1, 6, 10), (0, 1, 2),
+    )  # fmt: skip
+    assert cut.window == ((0, 1), (1, 3))
+    assert cut.box == cut.measured == ((0, 1), (1, 3))
     gated = tg.receptive_field(
         lambda x: x * tg.mean(x, axis=(2, 3), keepdims=True), (1, 1, 6, 6), (0, 2, 2)
     )

@@ -14,6 +14,7 @@ from .panels import panels
 from .paths import path_lengths, unroll
 from .picture import Picture
 from .plots import images, training
+from .receptive import receptive_field
 from .summary import summary_page
 from .windows import convolution, pooling
 
@@ -27,6 +28,7 @@ __all__ = [
     "panels",
     "path_lengths",
     "pooling",
+    "receptive_field",
     "summary_page",
     "training",
     "unroll",

@@ -41,6 +41,7 @@ def _sheet() -> str:
     ]
     rules += [f".cell.{kind} rect {{ fill: {fill} }}" for kind, fill in _CELLS.items()]
     rules += [f".outline.{kind} {{ stroke: {stroke} }}" for kind, stroke in _OUTLINES.items()]
+    rules += [".paper { fill: #1c2129 }", ".map .grid { stroke: #333a45 }"]
     for name, light in MARKS.items():
         rules += [f'[stroke="{light}"] {{ stroke: {_MARKS[name]} }}']
         rules += [f'[fill="{light}"] {{ fill: {_MARKS[name]} }}']

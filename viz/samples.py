@@ -26,6 +26,7 @@ from .panels import panels
 from .paths import unroll
 from .picture import Picture
 from .plots import images, training
+from .receptive import receptive_field
 from .windows import convolution, pooling
 
 # --- the programs that are drawn -----------------------------------------------------------------
@@ -202,6 +203,16 @@ def _poolings() -> Iterator[Picture]:
     yield pooling([[3.0, 1.0, 3.0, np.nan], [0.0, 3.0, 2.0, 1.0]], 2, at=(0, 0))
 
 
+def _receptive_fields() -> Iterator[Picture]:
+    yield receptive_field(nn.Sequential(nn.Conv2d(1, 1, 2), nn.Conv2d(1, 1, 2)), (1, 1, 8, 8))
+    tg.manual_seed(0)
+    picture = fashion_mnist("test").inputs[3]
+    lenet = tg.models.LeNet(activation="relu")
+    yield receptive_field(lenet, layer="features.pool2", index=(0, 2, 2), image=picture)
+    photograph = photographs(grey=True)["camera"][:, :224, :224]
+    yield receptive_field(tg.models.AlexNet().features, image=photograph)
+
+
 def _plots() -> Iterator[Picture]:
     tg.manual_seed(0)
     data, held_out = fashion_mnist("train").subset(256), fashion_mnist("test").subset(64)
@@ -240,6 +251,7 @@ SAMPLES: list[tuple[str, Callable[[], Picture | Iterator[Picture]]]] = [
     ("Paths of residual networks", _paths),
     ("Convolution: one output cell as arithmetic", _convolutions),
     ("Pooling: one output cell", _poolings),
+    ("Receptive fields", _receptive_fields),
     ("Plots", _plots),
     ("Arrays side by side", _panels),
 ]

@@ -176,6 +176,8 @@ class Walk:
             self.flat[node] = self.flat.get(first, first.shape[1:])
             self.grids[node] = grid
             return [(Step(),) * d]
+        if name in {"pad", "getitem"} and len(shape) == len(first.shape) == d + 2:
+            return _cut(options, first.shape)
         single = first in self.flat or math.prod(grid) == 1
         if name in {"linear", "matmul"} and len(parents) == 1 and single:
             return [(Step(whole=True),) * d]
@@ -221,6 +223,26 @@ def _windows(node: Node, options: dict[str, Any], d: int) -> tuple[Step, ...] | 
             kernel, options["stride"], options["padding"], dilation, strict=True
         )
     )
+
+
+def _cut(options: dict[str, Any], shape: Index) -> list[tuple[Step, ...]] | None:
+    """Zeros around an image, or a part of it by slices."""
+    if "pad_width" in options:
+        widths = np.broadcast_to(options["pad_width"], (len(shape), 2))[2:]
+        if options["mode"] != "constant":
+            return None
+        return [tuple(Step(before=int(before)) for before, _ in widths)]
+    index = options["index"] if isinstance(options["index"], tuple) else (options["index"],)
+    if Ellipsis in index:
+        i = index.index(Ellipsis)
+        index = (*index[:i], *[slice(None)] * (len(shape) - len(index) + 1), *index[i + 1 :])
+    if not all(isinstance(part, slice) for part in index):
+        return None
+    slices = (*index, *[slice(None)] * (len(shape) - len(index)))
+    ranges = [range(n)[part] for part, n in zip(slices, shape, strict=True)][2:]
+    if any(r.step < 0 for r in ranges):
+        return None
+    return [tuple(Step(stride=r.step, before=-r.start) for r in ranges)]
 
 
 def _along_channels(options: dict[str, Any]) -> bool:
