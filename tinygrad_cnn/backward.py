@@ -127,7 +127,8 @@ def walk(
                 g = run_hooks(node, g, grain)
             if wanted is None:
                 if type(g) is float:  # Scalars keep theirs
-                    node.grad = g if node.grad is None else node.grad + g
+                    kept = node.grad
+                    node.grad = g if kept is None else kept + g
                 elif not node.inputs or node.keeps_grad or keep_all:
                     _keep(node, g)
             elif node in wanted:
@@ -180,10 +181,10 @@ def _pass_on(node: Node, g: Any, arrived: dict[Node, Any]) -> bool:
     try:
         if len(inputs) == 2:
             a, b = inputs
-            args = (a.value, b.value)  # type: ignore[union-attr]
+            p, q = a.value, b.value  # type: ignore[union-attr]
             vjp_a, vjp_b = op.vjps  # type: ignore[union-attr]
-            to_a = vjp_a(g, y, *args) if a.needs_grad and vjp_a is not None else None  # type: ignore[union-attr]
-            to_b = vjp_b(g, y, *args) if b.needs_grad and vjp_b is not None else None  # type: ignore[union-attr]
+            to_a = vjp_a(g, y, p, q) if a.needs_grad and vjp_a is not None else None  # type: ignore[union-attr]
+            to_b = vjp_b(g, y, p, q) if b.needs_grad and vjp_b is not None else None  # type: ignore[union-attr]
         elif len(inputs) == 1:
             (a,), b, to_b = inputs, None, None
             to_a = op.vjps[0](g, y, a.value)  # type: ignore[union-attr, misc]
@@ -193,13 +194,14 @@ def _pass_on(node: Node, g: Any, arrived: dict[Node, Any]) -> bool:
             return False
     except (ArithmeticError, AttributeError):  # of Python floats; or an input was left out
         return False
+    of_arrays = type(y) is not float
     if to_a is not None:
-        if type(to_a) is not float or type(y) is not float:
+        if of_arrays or type(to_a) is not float:
             to_a = _fit(to_a, a.value, node, 0, None)  # type: ignore[union-attr]
         before = arrived.get(a)  # type: ignore[arg-type]
         arrived[a] = to_a if before is None else before + to_a  # type: ignore[index]
     if to_b is not None:
-        if type(to_b) is not float or type(y) is not float:
+        if of_arrays or type(to_b) is not float:
             to_b = _fit(to_b, b.value, node, 1, None)  # type: ignore[union-attr]
         before = arrived.get(b)  # type: ignore[arg-type]
         arrived[b] = to_b if before is None else before + to_b  # type: ignore[index]

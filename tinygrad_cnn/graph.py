@@ -123,8 +123,19 @@ class Node:
 class Constant(Node):
     """A leaf that stands for a plain number or array in an op's inputs."""
 
+    # Each number that a program adds or multiplies makes one, so what all have in common is here.
     __slots__ = ()
     role = "constant"
+    op = None
+    inputs = ()
+    options = None
+    needs_grad = False
+    scope = ""
+    grad = None
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.serial = next_serial()
 
 
 class Handle:
@@ -170,17 +181,20 @@ def ancestors(roots: Iterable[Node], *, needing_grad: bool = False) -> list[Node
     Iterative, so that a chain of a million ops works. With `needing_grad`, only nodes through
     which a gradient flows.
     """
-    found: set[Node] = set()
     stack = [node for node in roots if node.needs_grad or not needing_grad]
+    found = set(stack)
     while stack:
         node = stack.pop()
-        if node in found:
-            continue
-        found.add(node)
-        if node.inputs is FREED:
+        inputs = node.inputs
+        if inputs is FREED:
             refuse_freed(node)
-        for parent in node.inputs:
-            if parent is not None and (parent.needs_grad or not needing_grad):
+        for parent in inputs:
+            if (
+                parent not in found
+                and parent is not None
+                and (parent.needs_grad or not needing_grad)
+            ):
+                found.add(parent)
                 stack.append(parent)
     return sorted(found, key=_by_serial)
 

@@ -152,17 +152,15 @@ def _node_from_json(
         None if i is None else nodes[i] if i >= 0 else _elsewhere() for i in entry["inputs"]
     )
     options = {k: option_from_json(v) for k, v in entry.get("options", {}).items()}
-    kind = Constant if entry["role"] == "constant" else Node
-    node = kind(
-        value_from_json(entry["value"], array),
-        op,
-        inputs,
-        options,
-        entry["needs_grad"],
-        entry["scope"],
-        None if op else entry["role"],
-        entry["name"],
-    )
+    value = value_from_json(entry["value"], array)
+    needs_grad, scope, role = entry["needs_grad"], entry["scope"], entry["role"]
+    node: Node
+    if role == "constant":
+        node = Constant(value)
+        node.needs_grad, node.scope, node.name = needs_grad, scope, entry["name"]
+    else:
+        role = None if op else role
+        node = Node(value, op, inputs, options, needs_grad, scope, role, entry["name"])
     node.grad = value_from_json(entry["grad"], array)
     if "source" in entry:
         file, line = entry["source"]

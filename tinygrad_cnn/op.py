@@ -190,35 +190,36 @@ class Op:
         recorded = needs_grad and mode.recording and has_gradient(value)
         return self._record(grain, nodes, value, options, recorded)
 
-    def as_operator(self) -> Callable[[Any, Any], Any]:
+    def as_operator(self, grain: type[Handle]) -> Callable[[Any, Any], Any]:
         """``lambda a, b: self(a, b)`` by a shorter way, for the arithmetic of most programs.
 
-        For ops of two inputs without check and options. Whatever is out of the ordinary goes the
-        long way, which also says what is wrong.
+        For ops of two inputs without check and options, as an operator of `grain`. Whatever is out
+        of the ordinary goes the long way, which also says what is wrong.
         """
-        on_arrays, on_numbers = self.forward, self._single
+        new = object.__new__
+        compute = self._single if grain.is_single else self.forward
 
         def method(a: Any, b: Any) -> Any:
-            grain, first, mode = a.grain, a.node, current_mode()
+            first = a.node
             if type(b) is grain:
                 second = b.node
             elif type(b) is float or type(b) is int:
                 second = Constant(b)
             else:
                 return self(a, b)
-            needed = first.needs_grad or second.needs_grad
-            if mode.watchers or not (needed and mode.recording):
+            recording, scope, _, watchers = current_mode()
+            if watchers or not (recording and (first.needs_grad or second.needs_grad)):
                 return self(a, b)
             try:
-                value = (on_numbers if grain.is_single else on_arrays)(first.value, second.value)
+                value = compute(first.value, second.value)
             except Exception:
                 return self(a, b)
             if type(value) is not float and (
                 type(value) is not np.ndarray or value.dtype.kind != "f"
             ):
                 return self(a, b)
-            handle = object.__new__(grain)
-            handle.node = Node(value, self, (first, second), None, True, mode.scope)
+            handle = new(grain)
+            handle.node = Node(value, self, (first, second), None, True, scope)
             return handle
 
         return method

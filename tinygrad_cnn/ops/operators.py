@@ -112,7 +112,7 @@ def _in_place(name: str, compute: Callable[[Any, Any], Any]) -> Callable[..., An
 for _grain in (Tensor, Scalar):
     _install(_grain, _METHODS)
     for _name, _op in _ARITHMETIC.items():
-        setattr(_grain, f"__{_name}__", _op.as_operator())
+        setattr(_grain, f"__{_name}__", _op.as_operator(_grain))
         setattr(_grain, f"__r{_name}__", _reflected(_op))
     for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
         setattr(_grain, f"__{_name}__", _comparison(getattr(operator, _name)))
