@@ -8,20 +8,26 @@ Each function returns a `Picture`, which a notebook shows.
 """
 
 from .bars import gradient_bars
+from .confusions import confusion
+from .curves import training
 from .flow import gradient_flow
 from .graph import draw
+from .maps import feature_maps, filters
 from .panels import panels
 from .paths import path_lengths, unroll
 from .picture import Picture
-from .plots import images, training
+from .plots import images
 from .receptive import receptive_field
 from .summary import summary_page
 from .windows import convolution, pooling
 
 __all__ = [
     "Picture",
+    "confusion",
     "convolution",
     "draw",
+    "feature_maps",
+    "filters",
     "gradient_bars",
     "gradient_flow",
     "images",

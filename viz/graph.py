@@ -11,13 +11,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from tinygrad_cnn.errors import DtypeError, GraphError, OptionError
 from tinygrad_cnn.graph import Graph, Handle, Node
 from tinygrad_cnn.nn import Module
-from tinygrad_cnn.tensor import Tensor
-from tinygrad_cnn.trace import Trace, trace
+from tinygrad_cnn.trace import Trace
 
 from .diagram import Arrow, Box, Diagram
 from .facts import Facts
@@ -26,6 +23,7 @@ from .folding import boxes as boxes_of
 from .picture import Picture
 from .program import Program
 from .render import kinds_legend, render
+from .running import run_on_zeros
 from .scalars import scalar_boxes
 from .tensors import TensorBoxes
 from .unfolding import Opened, page_of
@@ -125,7 +123,8 @@ def recording_of(
             raise OptionError(
                 "draw: a Module needs input_shape, e.g. draw(model, input_shape=(1, 1, 28, 28))"
             )
-        return _run(what, tuple(shape))
+        y, recorded = run_on_zeros(what, tuple(shape))
+        return (Graph.of(y) if isinstance(y, Handle) else recorded.graph), recorded
     if input_shape is not None:
         raise OptionError("draw: input_shape is for Modules only")
     if isinstance(what, Graph):
@@ -144,31 +143,6 @@ def recording_of(
     raise DtypeError(
         "draw: a Tensor, Scalar, Graph, Trace or Module is needed, got " + type(what).__name__
     )
-
-
-def _run(model: Module, input_shape: tuple[int, ...]) -> tuple[Graph, Trace]:
-    """Run a model in evaluation mode, so that neither statistics nor generator move."""
-    training = {module: module.training for _, module in model.named_modules()}
-    model.eval()
-    try:
-        try:
-            y, recorded = _traced(model, np.zeros(input_shape, _dtype_of(model)))
-        except DtypeError:  # an embedding comes first
-            y, recorded = _traced(model, np.zeros(input_shape, np.int64))
-    finally:
-        for module, mode in training.items():
-            module.training = mode
-    return (Graph.of(y) if isinstance(y, Handle) else recorded.graph), recorded
-
-
-def _traced(model: Module, zeros: Any) -> tuple[Any, Trace]:
-    with trace() as recorded:
-        y = model(Tensor(zeros, name="input"))
-    return y, recorded
-
-
-def _dtype_of(model: Module) -> Any:
-    return next((p.dtype for p in model.parameters()), np.float32)
 
 
 def _named(gradients: Any) -> dict[str, Any]:

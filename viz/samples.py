@@ -18,14 +18,17 @@ from tinygrad_cnn.data import fashion_mnist
 from tinygrad_cnn.data.photographs import photographs
 
 from .bars import gradient_bars
+from .confusions import confusion
+from .curves import training
 from .facts import SHOWN
 from .flow import gradient_flow
 from .gallery import Section, write_page
 from .graph import draw
+from .maps import feature_maps, filters
 from .panels import panels
 from .paths import unroll
 from .picture import Picture
-from .plots import images, training
+from .plots import images
 from .receptive import receptive_field
 from .windows import convolution, pooling
 
@@ -213,16 +216,50 @@ def _receptive_fields() -> Iterator[Picture]:
     yield receptive_field(tg.models.AlexNet().features, image=photograph)
 
 
-def _plots() -> Iterator[Picture]:
-    tg.manual_seed(0)
+@cache
+def _lesson(activation: str = "relu", seed: int = 0) -> tuple[nn.Module, tg.train.History]:
+    """A LeNet, trained for a moment."""
+    tg.manual_seed(seed)
     data, held_out = fashion_mnist("train").subset(256), fashion_mnist("test").subset(64)
-    model = tg.models.LeNet(activation="relu")
+    model = tg.models.LeNet(activation=activation)
     optimizer = tg.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
-    loader = tg.data.DataLoader(data, batch_size=32, seed=0)
-    yield training(tg.train.fit(model, loader, optimizer, 5, held_out=held_out, progress=False))
+    loader = tg.data.DataLoader(data, batch_size=32, seed=seed)
+    return model, tg.train.fit(model, loader, optimizer, 5, held_out=held_out, progress=False)
+
+
+def _training() -> Iterator[Picture]:
+    yield training(_lesson()[1])
+    seeds = [_lesson("relu", seed)[1] for seed in range(3)]
+    yield training({"ReLU": seeds, "sigmoid": _lesson("sigmoid")[1]})
+
+
+def _images() -> Iterator[Picture]:
+    model, _ = _lesson()
+    held_out = fashion_mnist("test")
     shown = held_out.subset(20, seed=1)
     predicted = tg.train.predict(model, shown.inputs).argmax(axis=1)
     yield images(shown.inputs, shown.labels, predicted, shown.classes)
+    photo = photographs()["astronaut"]
+    broken = np.where(np.arange(photo.shape[-1]) == 9, np.nan, photo)
+    yield images(np.stack([photo, photo[::-1], broken]), [0, 1, 0], classes=["RGB", "BGR"])
+
+
+def _confusion() -> Iterator[Picture]:
+    model, _ = _lesson()
+    data = fashion_mnist("test")
+    predicted = tg.train.predict(model, data.inputs).argmax(axis=1)
+    yield confusion(data.labels, predicted, data.classes)
+    yield confusion([0, 0, 1], [0, 1, 1], ["negative", "positive"])
+
+
+def _maps() -> Iterator[Picture]:
+    model, _ = _lesson()
+    image = fashion_mnist("test").inputs[3]
+    yield feature_maps(model, image)
+    yield feature_maps(model, image, scale="shared", layers=["input", "features"])
+    yield filters(model)
+    tg.manual_seed(0)
+    yield feature_maps(tg.models.build("textcnn"), np.arange(64), layers="convs")
 
 
 def _panels() -> Iterator[Picture]:
@@ -252,7 +289,10 @@ SAMPLES: list[tuple[str, Callable[[], Picture | Iterator[Picture]]]] = [
     ("Convolution: one output cell as arithmetic", _convolutions),
     ("Pooling: one output cell", _poolings),
     ("Receptive fields", _receptive_fields),
-    ("Plots", _plots),
+    ("Training: one run; several, some over seeds", _training),
+    ("Images with label and prediction; in colour, some of it broken", _images),
+    ("Which classes are taken for which", _confusion),
+    ("Feature maps and filters", _maps),
     ("Arrays side by side", _panels),
 ]
 """Title, and what draws one picture or several."""

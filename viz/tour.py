@@ -14,11 +14,12 @@ from tinygrad_cnn import nn
 from tinygrad_cnn.data import DataLoader, Dataset, fashion_mnist
 
 from .bars import gradient_bars
+from .curves import training
 from .flow import gradient_flow
 from .gallery import Section, write_page
 from .graph import draw
 from .paths import unroll
-from .plots import images, training
+from .plots import images
 
 INTRODUCTION = (
     "A convolutional network trained on photographs of clothes, and what is inside it: the graph "

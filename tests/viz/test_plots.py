@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.errors import OptionError, ShapeError
+from tinygrad_cnn.errors import DtypeError, OptionError, ShapeError
 from tinygrad_cnn.train import Epoch, History
+from viz.curves import training
 from viz.picture import Picture
-from viz.plots import images, training
+from viz.plots import images
 
 NS = "{http://www.w3.org/2000/svg}"
 CLASSES = ("cat", "dog", "a bird of prey")
@@ -53,6 +54,65 @@ def test_an_empty_history_is_refused():
         training(History())
 
 
+def test_several_runs_have_a_line_each_and_seeds_a_band():
+    short, long, none = history(2), history(3), history(3, held_out=False)
+    picture = training({"deep": [short, long], "wide": none})
+    deep, wide = picture.data["deep"], picture.data["wide"]
+    held_out = [[e.held_out_accuracy for e in run.epochs] for run in (short, long)]
+    np.testing.assert_array_equal(deep["accuracy"][0], [*held_out[0], np.nan])
+    np.testing.assert_array_equal(deep["accuracy"][1], held_out[1])
+    np.testing.assert_array_equal(deep["loss"][1], [e.loss for e in long.epochs])
+    np.testing.assert_array_equal(wide["accuracy"], [[e.accuracy for e in none.epochs]])
+    ends = [held_out[0][-1], held_out[1][-1]]
+    said = texts(picture)
+    assert f"deep, in the end {np.mean(ends):.1%} ({min(ends):.1%} … {max(ends):.1%})" in said
+    assert f"wide, in training, in the end {none.epochs[-1].accuracy:.1%}" in said
+    assert "deep, 2 runs" in said
+    bands = [
+        svg.count('id="FillBetweenPolyCollection') for svg in (picture.svg, training(long).svg)
+    ]
+    assert bands == [2, 0]  # in both panels, for "deep" alone
+
+
+def test_a_run_that_diverges_says_so():
+    broken = History([2.0, np.nan], [Epoch(1, np.nan, 0.1, None, 1.0)])
+    assert "Loss: NaN or infinite in 1 batches" in texts(training(broken))
+    picture = training({"broken": broken, "whole": history(2)})
+    assert "Loss: NaN or infinite in 1 epochs" in texts(picture)
+    assert picture.data["broken"]["diverged"] == 1
+
+
+@pytest.mark.parametrize(
+    ("runs", "error", "said"),
+    [
+        ({}, OptionError, "1 … 8"),
+        ({"a": []}, OptionError, "of 'a' is empty"),
+        ({"a": [History()]}, OptionError, "of 'a' is empty"),
+        ({"a": [1.0, 2.0]}, DtypeError, "a must hold histories"),
+        ({str(i): history(1) for i in range(9)}, OptionError, "got 9"),
+    ],
+)
+def test_runs_that_cannot_be_compared_are_refused(runs, error, said):
+    with pytest.raises(error, match=said):
+        training(runs)
+
+
+def test_images_in_colour_and_with_what_is_broken():
+    rng = np.random.default_rng(0)
+    batch = rng.random((2, 3, 4, 5))
+    batch[1, 0, 2, 3] = np.nan
+    picture = images(batch, [0, 1])
+    assert any(text.endswith("1 values are NaN or infinite") for text in texts(picture))
+    from viz.plots import _pixels
+
+    pixels = _pixels(batch)
+    assert pixels.shape == (2, 4, 5, 3)
+    assert tuple(pixels[1, 2, 3]) == (209, 0, 75)
+    low, high = np.nanmin(batch), np.nanmax(batch)
+    wanted = 255 * (batch[0].transpose(1, 2, 0) - low) / (high - low)
+    assert np.abs(pixels[0] - wanted).max() <= 0.5 + 1e-9
+
+
 def test_wrong_predictions_have_a_cross_and_a_frame():
     picture = images(batch(3), [0, 1, 2], [0, 2, 2], CLASSES)
     assert picture.title == "3 images, 2 right"
@@ -79,7 +139,8 @@ def test_each_image_is_drawn_once(count):
 @pytest.mark.parametrize(
     ("arguments", "error", "said"),
     [
-        ((np.zeros((2, 3, 4, 4)), [0, 1]), ShapeError, r"\(2, 3, 4, 4\)"),
+        ((np.zeros((2, 2, 4, 4)), [0, 1]), ShapeError, r"\(2, 2, 4, 4\)"),
+        ((np.zeros((2, 4, 0)), [0, 1]), ShapeError, "empty"),
         ((np.zeros((0, 4, 4)), []), OptionError, "1 … 100"),
         ((np.zeros((101, 4, 4)), [0] * 101), OptionError, "1 … 100"),
         ((np.zeros((2, 4, 4)), [0]), ShapeError, "labels must be"),
@@ -105,7 +166,7 @@ def test_the_same_data_give_the_same_plain_svg(make):
 
 def test_plots_leave_matplotlib_alone_until_they_are_drawn_and_never_load_pyplot():
     program = (
-        "import sys, viz.plots as plots; from tinygrad_cnn.train import Epoch, History\n"
+        "import sys, viz.curves as plots; from tinygrad_cnn.train import Epoch, History\n"
         "assert 'matplotlib' not in sys.modules\n"
         "plots.training(History([1.0], [Epoch(1, 1.0, 0.5, None, 1.0)]))\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
