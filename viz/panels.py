@@ -59,8 +59,8 @@ def panels(
         raise OptionError(f"panels: scale must be 'each' or 'shared', got {scale!r}")
     columns = columns or min(len(arrays), 4)
     rows = math.ceil(len(arrays) / columns)
-    small = all(max(image.shape[-2:]) <= _NUMBERS for image in images.values())
-    across = min(9.0 / columns, 2.2 if small else 3.0)  # inches
+    side = max(max(image.shape[-2:]) for image in images.values())
+    across = min(9.0 / columns, 2.2 if side <= _NUMBERS / 2 else 3.0)  # inches
     tall = max(image.shape[-2] / image.shape[-1] for image in images.values())
     import matplotlib
 
