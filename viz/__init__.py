@@ -9,6 +9,7 @@ Each function returns a `Picture`, which a notebook shows.
 
 from .bars import gradient_bars
 from .confusions import confusion
+from .connectivity import connectivity
 from .curves import training
 from .flow import gradient_flow
 from .graph import draw
@@ -24,6 +25,7 @@ from .windows import convolution, pooling
 __all__ = [
     "Picture",
     "confusion",
+    "connectivity",
     "convolution",
     "draw",
     "feature_maps",

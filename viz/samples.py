@@ -19,6 +19,7 @@ from tinygrad_cnn.data.photographs import photographs
 
 from .bars import gradient_bars
 from .confusions import confusion
+from .connectivity import connectivity
 from .curves import training
 from .facts import SHOWN
 from .flow import gradient_flow
@@ -216,6 +217,12 @@ def _receptive_fields() -> Iterator[Picture]:
     yield receptive_field(tg.models.AlexNet().features, image=photograph)
 
 
+def _connectivity() -> Iterator[Picture]:
+    yield connectivity(7, 3)
+    yield connectivity((3, 3), 2)
+    yield connectivity(6, 3, filters=2)
+
+
 @cache
 def _lesson(activation: str = "relu", seed: int = 0) -> tuple[nn.Module, tg.train.History]:
     """A LeNet, trained for a moment."""
@@ -293,6 +300,7 @@ SAMPLES: list[tuple[str, Callable[[], Picture | Iterator[Picture]]]] = [
     ("Images with label and prediction; in colour, some of it broken", _images),
     ("Which classes are taken for which", _confusion),
     ("Feature maps and filters", _maps),
+    ("Fully connected, locally connected, convolution", _connectivity),
     ("Arrays side by side", _panels),
 ]
 """Title, and what draws one picture or several."""
