@@ -13,6 +13,7 @@ from .connectivity import connectivity
 from .curves import training
 from .flow import gradient_flow
 from .graph import draw
+from .jacobian import jacobian
 from .maps import feature_maps, filters
 from .panels import panels
 from .paths import path_lengths, unroll
@@ -33,6 +34,7 @@ __all__ = [
     "gradient_bars",
     "gradient_flow",
     "images",
+    "jacobian",
     "panels",
     "path_lengths",
     "pooling",

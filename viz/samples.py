@@ -25,6 +25,7 @@ from .facts import SHOWN
 from .flow import gradient_flow
 from .gallery import Section, write_page
 from .graph import draw
+from .jacobian import jacobian
 from .maps import feature_maps, filters
 from .panels import panels
 from .paths import unroll
@@ -279,6 +280,33 @@ def _panels() -> Iterator[Picture]:
     yield panels(dict(zip("abc", np.eye(27).reshape(3, 9, 27), strict=True)), scale="shared")
 
 
+def _jacobians() -> Iterator[Picture]:
+    """A mistake and a kink; a convolution, right and with its kernel turned around; many inputs."""
+    random = np.random.default_rng(0)
+    steep = tg.op("steep", lambda x: np.maximum(x, 0) * x.sum())
+    steep.vjp(lambda g, y, x: g * (x > 0) * x.sum())
+    x = np.array([0.5, -1.0, 0.0, 2.0, 1.5])
+
+    def convolution(x: np.ndarray, w: np.ndarray) -> np.ndarray:
+        return tg.conv2d(tg.Tensor(x), tg.Tensor(w), padding=1).numpy()
+
+    def turned(g: np.ndarray, x: np.ndarray, w: np.ndarray) -> list[np.ndarray]:
+        leaf, weight = tg.Tensor(x, requires_grad=True), tg.Tensor(w, requires_grad=True)
+        y = tg.conv2d(leaf, weight[:, :, ::-1, ::-1], padding=1)
+        by_x = tg.grad(y, [leaf], grad_outputs=tg.Tensor(g))[0]
+        by_w = tg.grad(tg.conv2d(leaf, weight, padding=1), [weight], grad_outputs=tg.Tensor(g))[0]
+        return [by_x.numpy(), by_w.numpy()]
+
+    arrays = [random.standard_normal(s) for s in ((2, 2, 6, 7), (3, 2, 3, 3))]
+    tg.manual_seed(0)
+    block = nn.Sequential(
+        nn.Conv2d(2, 2, 3, padding=1), nn.BatchNorm2d(2), nn.ReLU(), nn.Conv2d(2, 2, 3, padding=1)
+    )
+    yield jacobian(tg.gradcheck(steep, x))
+    yield jacobian(tg.gradcheck(convolution, arrays, vjp=turned))
+    yield jacobian(tg.gradcheck(block, random.standard_normal((2, 2, 4, 4))))
+
+
 SAMPLES: list[tuple[str, Callable[[], Picture | Iterator[Picture]]]] = [
     ("Scalars: before backward, after it, and with the graph of backward", _scalars),
     ("One element of a convolution, as arithmetic", _one_element),
@@ -301,6 +329,7 @@ SAMPLES: list[tuple[str, Callable[[], Picture | Iterator[Picture]]]] = [
     ("Which classes are taken for which", _confusion),
     ("Feature maps and filters", _maps),
     ("Fully connected, locally connected, convolution", _connectivity),
+    ("Gradient checks: Jacobians beside each other", _jacobians),
     ("Arrays side by side", _panels),
 ]
 """Title, and what draws one picture or several."""

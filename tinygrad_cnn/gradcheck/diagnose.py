@@ -199,7 +199,10 @@ def statistic_constant(case: Case, k: int) -> str | None:
                 listed = " and the ".join(names)
                 over = "all elements" if size == x.size else f"axis {axes[0]}"
                 over = over if len(axes) == 1 or size == x.size else f"axes {axes}"
-                return f"the {listed} of @ over {over} is treated as a constant"
+                frozen = (
+                    "is treated as a constant" if len(names) == 1 else "are treated as constants"
+                )
+                return f"the {listed} of @ over {over} {frozen}"
     return None
 
 
