@@ -57,3 +57,13 @@ def test_outside_the_one_sided_derivatives_is_not_right() -> None:
     report = tg.gradcheck(f, np.array([0.0, 1.0]))
     assert (report.verdict, bool(report)) == ("kink", False)
     assert not report.kinks[0].valid
+
+
+@given(st.integers(0, 10**6))
+def test_what_rounding_leaves_of_a_gradient_that_cancels(seed: int) -> None:
+    """The gradient of a bias before a norm is 0, and comes out as 1e-16 or so."""
+    tg.manual_seed(seed)
+    block = tg.nn.Sequential(tg.nn.Conv2d(1, 2, 3), tg.nn.BatchNorm2d(2), tg.nn.MaxPool2d(2))
+    report = tg.gradcheck(block, np.random.default_rng(seed).standard_normal((2, 1, 4, 4)))
+    assert report, report
+    assert not any("float32 the" in note for note in report.notes)

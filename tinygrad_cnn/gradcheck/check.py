@@ -14,7 +14,7 @@ from .analytic import gradients, jacobians
 from .contract import breach, float32_notes
 from .directions import check_directions
 from .findings import Findings
-from .jacobian import Numeric, Tolerance, numerical_jacobian
+from .jacobian import LEFT, Numeric, Tolerance, moves, numerical_jacobian
 from .report import Report
 from .subject import Array, EngineSubject, Pull, Subject, prepare
 
@@ -145,8 +145,10 @@ class _Check:
             ) from error
         self._unmodified("the backward pass")
         numeric = self._numeric(here, claimed.jacobians)
+        most = moves(numeric)[:, None]
         wrong = [
-            self.tolerance.wrong(a, n) for a, n in zip(claimed.jacobians, numeric, strict=True)
+            self.tolerance.wrong(a, n) & ~(np.abs(a - n.value) <= LEFT * most / n.scale)
+            for a, n in zip(claimed.jacobians, numeric, strict=True)
         ]
         found = Findings(self.subject.names, self.pristine, here, *claimed, numeric, wrong)
         return self._judge(found, pull)

@@ -8,6 +8,7 @@ from .analytic import gradients
 from .findings import Findings
 from .subject import EngineSubject, Pull, Subject
 
+CANCELLED = 1e-10  # of the largest gradient: what rounding leaves where a gradient is 0
 FLOAT32 = 1e-3  # relative to an input's largest element: so far may a float32 gradient be off
 
 
@@ -52,17 +53,18 @@ def float32_notes(
     rounded = subject.gradient_in_float32(v)
     if rounded is None:
         return []
+    exact = pull(v)
+    sizes = [0.0 if g is None else float(np.max(np.abs(g), initial=0.0)) for g in exact]
     notes = []
-    for name, exact, single in zip(subject.names, pull(v), rounded, strict=True):
-        if exact is None or single is None or not np.isfinite(exact).all():
+    for k, (name, right, single) in enumerate(zip(subject.names, exact, rounded, strict=True)):
+        if right is None or single is None or not np.isfinite(right).all():
             continue
-        largest = float(np.max(np.abs(exact), initial=0.0))
-        off = float(np.max(np.abs(single - exact), initial=0.0))
+        off = float(np.max(np.abs(single - right), initial=0.0))
         if not np.isfinite(single).all():
             notes.append(f"in float32 the gradient for '{name}' is not finite")
-        elif off > FLOAT32 * largest and largest > 1e-30:
+        elif off > FLOAT32 * sizes[k] and sizes[k] > max(1e-30, CANCELLED * max(sizes)):
             notes.append(
-                f"in float32 the gradient for '{name}' is off by {off / largest:.1g} of its "
+                f"in float32 the gradient for '{name}' is off by {off / sizes[k]:.1g} of its "
                 "largest element: the function is sensitive to rounding"
             )
     return notes

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import diagnose
-from .jacobian import Numeric
+from .jacobian import Numeric, moves
 from .report import Entry, Kink, Report
 from .subject import Array
 
@@ -132,8 +132,9 @@ class Findings:
 
     def judge_the_rest(self, report: Report) -> None:
         """Nothing is wrong: say so if some error bar is too wide, or what kinks there are."""
+        most = moves(self.numeric)
         for k, n in enumerate(self.numeric):
-            wide = n.too_wide(self.analytic[k])
+            wide = n.too_wide(self.analytic[k], most)
             if wide.any():
                 report.worst = self._entry(k, int(np.argmax(np.where(wide, n.bar, -1))))
                 report.entries = [report.worst]

@@ -7,7 +7,7 @@ gets two more, or the whole ladder of steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +20,8 @@ Array = np.ndarray[Any, Any]
 UNRESOLVED = 1e-4  # a bar wider than this share of the largest slope is looked at closely
 TOO_WIDE = 0.02  # ... and than this share cannot be judged by
 NEGLIGIBLE = 1e-11  # ... unless it is so little of |f| / |x|
+LEFT = 1e-12  # of what cancels, relative: the backward pass's own rounding
+NOTHING = 1e-8  # a slope that is less than this of what else moves an output need not be known
 CONFIRMED = 3  # the worst columns that must stand up to the whole ladder before "wrong" is said
 
 
@@ -35,16 +37,22 @@ class Numeric(NamedTuple):
     scale: Array  # |x|, of each column
     largest: float  # the largest |value| that stands out from its bar
 
-    def too_wide(self, claimed: Array) -> Array:
+    def too_wide(self, claimed: Array, most: Array) -> Array:
         """The entries that cannot be judged.
 
         Their bar is a good share of the input's largest slope, and not negligible beside
         |f| / |x| either: the slope of a function that changes by itself as its input does.
+
+        Args:
+            claimed: the analytic Jacobian.
+            most: how far each output moves with any input, each by its scale.
         """
         slope = max(self.largest, float(np.max(np.abs(np.nan_to_num(claimed)), initial=0.0)))
         limit = np.maximum(TOO_WIDE * slope, NEGLIGIBLE * self.size / self.scale)
         still = (self.value == 0) & (claimed == 0)
-        return ~self.kink & ~still & (self.bar > limit)
+        slightest = NOTHING * most[:, None] / self.scale
+        nothing = np.abs(self.value) + np.abs(claimed) + self.bar <= slightest
+        return ~self.kink & ~still & ~nothing & (self.bar > limit)
 
 
 class Tolerance(NamedTuple):
@@ -121,6 +129,16 @@ def numerical_jacobian(
         if count + 1 >= CONFIRMED and not acquitted.any():
             break
     return found._replace(largest=_largest(found.value, found.bar))
+
+
+def moves(found: Sequence[Numeric]) -> Array:
+    """How far each output moves with any input, each by its scale.
+
+    A gradient that is tiny beside that is what rounding left of terms that cancel, as of a bias
+    before a norm.
+    """
+    every = [np.abs(np.nan_to_num(n.value, posinf=0, neginf=0)) * n.scale for n in found]
+    return np.max([e.max(axis=1, initial=0.0) for e in every], axis=0)
 
 
 def _largest(value: Array, bar: Array) -> float:

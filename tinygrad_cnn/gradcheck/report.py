@@ -56,7 +56,8 @@ class Report:
             ``nondeterministic`` or ``error``.
         diagnosis: one plain sentence.
         pattern: the name of the mistake that explains a wrong gradient, ``"none"`` if no known
-            one does; empty if nothing is wrong.
+            one does; empty if nothing is wrong. For an error, how the gradient is at fault
+            (``missing``, ``failed``, ``not finite``, ``modified``); empty if the function is.
         worst: the entry that is off by most, in units of what its error bar allows; or None.
         analytic, numeric, bar, wrong: by input name, arrays of shape output.shape + input.shape:
             both Jacobians, the error bar of the numerical one, and the mask of wrong entries.
@@ -85,6 +86,7 @@ class Report:
     seed: int = 0
     evaluations: int = 0
     call: str = ""
+    command: str = ""
 
     def __bool__(self) -> bool:
         return self.verdict == "ok" or (
@@ -115,7 +117,9 @@ class Report:
         return f"checked: {checked or 'nothing'}{order}; {self.evaluations} evaluations"
 
     def snippet(self) -> str:
-        """Code that runs this check again."""
+        """Code that runs this check again; or the shell command that ran it."""
+        if self.command:
+            return self.command
         lines = ["import numpy as np", "import tinygrad_cnn as tg"]
         if sum(array.size for array in self.inputs.values()) <= FEW:
             literals = [_literal(array) for array in self.inputs.values()]

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import OptionError
 from ..nn.module import Module
 from .check import gradcheck
+from .points import draw_inputs, spread_constants
 
 
 def gradient_test(
@@ -18,7 +19,8 @@ def gradient_test(
 ) -> Callable[[], None]:
     """A test function that checks a layer's gradient at sizes that hypothesis draws.
 
-    A Module is checked in training and in evaluation mode.
+    A Module is checked in training and in evaluation mode; parameters that are constant, as a fresh
+    norm's weight, are moved first, since a mistake may not show there.
 
     Args:
         make: called with sizes, by name; returns the layer (a Module, an op, or a function of
@@ -52,7 +54,9 @@ def gradient_test(
     def test(chosen: dict[str, int], seed: int) -> None:
         layer, *shapes = make(**chosen)
         random = np.random.default_rng(seed)
-        inputs = [random.standard_normal(shape) for shape in shapes]
+        inputs = draw_inputs(shapes, random)
+        if isinstance(layer, Module):
+            spread_constants(layer, random)
         for training in (True, False) if isinstance(layer, Module) else (True,):
             if isinstance(layer, Module):
                 layer.train(training)

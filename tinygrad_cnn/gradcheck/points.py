@@ -1,0 +1,35 @@
+"""Where a layer is checked: random inputs, and parameters that hide no mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..nn.module import Module
+
+FAR = 0.3  # standard deviation of what is added to a constant parameter
+
+
+def draw_inputs(
+    shapes: Sequence[tuple[int, ...]], random: np.random.Generator
+) -> list[np.ndarray[Any, Any]]:
+    """An array of standard normal numbers for each shape, float64."""
+    return [np.asarray(random.standard_normal(shape)) for shape in shapes]
+
+
+def spread_constants(module: Module, random: np.random.Generator) -> list[str]:
+    """Move parameters whose elements are all the same; their names.
+
+    Fresh ones often are: a norm's weight is 1 and a bias is 0. There a factor too many, or one too
+    few, makes no difference, and a wrong gradient would pass.
+    """
+    moved = []
+    for name, parameter in module.named_parameters():
+        value = parameter.numpy()
+        if value.dtype.kind == "f" and value.size and (value == value.flat[0]).all():
+            noise = FAR * random.standard_normal(value.shape)
+            parameter.data = (value + noise).astype(value.dtype)
+            moved.append(name)
+    return moved
