@@ -21,10 +21,12 @@ from .picture import Picture
 from .plots import images
 from .receptive import receptive_field
 from .summary import summary_page
+from .textbook import architecture
 from .windows import convolution, pooling
 
 __all__ = [
     "Picture",
+    "architecture",
     "confusion",
     "connectivity",
     "convolution",

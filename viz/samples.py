@@ -32,6 +32,7 @@ from .paths import unroll
 from .picture import Picture
 from .plots import images
 from .receptive import receptive_field
+from .textbook import architecture
 from .windows import convolution, pooling
 
 # --- the programs that are drawn -----------------------------------------------------------------
@@ -241,6 +242,12 @@ def _training() -> Iterator[Picture]:
     yield training({"ReLU": seeds, "sigmoid": _lesson("sigmoid")[1]})
 
 
+def _architectures() -> Iterator[Picture]:
+    yield architecture([tg.models.LeNet(), tg.models.AlexNet()])
+    yield architecture({name: tg.models.build(name) for name in ("plain8", "resnet8")})
+    yield architecture({name: tg.models.build(name) for name in ("resnet18", "resnet152")})
+
+
 def _images() -> Iterator[Picture]:
     model, _ = _lesson()
     held_out = fashion_mnist("test")
@@ -320,6 +327,7 @@ SAMPLES: list[tuple[str, Callable[[], Picture | Iterator[Picture]]]] = [
     ("Gradient flow: what has a mark", _flow_marks),
     ("Gradients layer by layer, side by side", _bars),
     ("Gradients layer by layer, over steps of training", _bars_over_steps),
+    ("Architectures, as in a textbook", _architectures),
     ("Paths of residual networks", _paths),
     ("Convolution: one output cell as arithmetic", _convolutions),
     ("Pooling: one output cell", _poolings),
