@@ -106,7 +106,7 @@ filters_picture
 
 # %% [markdown]
 # The edge filter gives negative numbers, too: where the middle is darker than its neighbours. A
-# screen cannot show less than black, so the picture uses colours: purple is negative, orange positive,
+# screen cannot show less than black, so the picture uses colours: blue is negative, orange positive,
 # white is 0.
 
 # %%

@@ -167,40 +167,20 @@ assert 0.015 < spread < 0.025
 # direction or another, as the kernels of tutorial 3 do. Below is what they make of an ankle boot: one map each.
 
 # %%
-kernels = lenet.features.conv1.weight.data[:, 0]
-assert kernels.shape == (6, 5, 5)
+assert lenet.features.conv1.weight.shape == (6, 1, 5, 5)
 
-kernels_picture = viz.panels(
-    {f"kernel {i}": kernel.round(1) for i, kernel in enumerate(kernels)},
-    columns=6,
-    signed=True,
-)
+kernels_picture = viz.filters(lenet.features.conv1)
 kernels_picture
+
+# %% [markdown]
+# The sixteen maps of the second convolution are harder to put into words. Each is made from all six maps of the first, and
+# after the ReLU many are mostly 0: their pattern is not in this image.
 
 # %%
 boot = test.inputs[test.labels == 9][:1]
-with tg.trace() as t:
-    lenet(tg.Tensor(boot))
-maps = {event.node.scope: event.output[0] for event in t.forward_events}
-first, second = maps["features.conv1"], maps["features.act2"]
-assert (first.shape, second.shape) == ((6, 28, 28), (16, 10, 10))
 
-first_picture = viz.panels(
-    {"a boot": boot, **{f"map {i}": image for i, image in enumerate(first)}}, columns=7, signed=True
-)
-first_picture
-
-# %% [markdown]
-# The sixteen maps of the second layer, after the ReLU, are harder to put into words. Each is made from all six maps of
-# the first, and many are mostly 0: their pattern is not in this image.
-
-# %%
-second_picture = viz.panels(
-    {f"map {i}": np.kron(image, np.ones((2, 2))) for i, image in enumerate(second)},
-    columns=8,
-    scale="shared",
-)
-second_picture
+maps_picture = viz.feature_maps(lenet, boot, layers=["input", "features"])
+maps_picture
 
 # %% [markdown]
 # ## Where it errs
@@ -210,14 +190,13 @@ second_picture
 
 # %%
 predicted = tg.train.predict(lenet, test.inputs).argmax(axis=1)
-confusion = np.zeros((10, 10), int)
-np.add.at(confusion, (test.labels, predicted), 1)
+confusion_picture = viz.confusion(test.labels, predicted, test.classes)
+confusion = confusion_picture.data["counts"]
 
 assert confusion.sum() == 400
 assert (confusion.sum(axis=1) == 40).all()  # forty of each class
 assert np.isclose(np.trace(confusion) / 400, accuracy)
 
-confusion_picture = viz.panels({"rows: what it is": confusion})
 confusion_picture
 
 # %%

@@ -14,6 +14,7 @@ from tinygrad_cnn.errors import OptionError, ShapeError
 
 from .picture import Picture
 from .plots import _SETTINGS, _figure, _picture
+from .raster import colors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +40,7 @@ def panels(
         columns: panels in a row; up to 4 if None.
         scale: whether each panel has its smallest value black and its largest white, or all the
             same range. Colour images are shown as they are, cut off at 0 and 1.
-        signed: purple for negative, white for 0, orange for positive, as far as the largest size.
+        signed: blue for negative, white for 0, orange for positive, as far as the largest size.
         title: above all; the names if empty.
 
     Raises:
@@ -119,14 +120,14 @@ def _draw(
         axes.imshow(np.clip(image.transpose(1, 2, 0), 0, 1), interpolation="none")
         return
     rows, columns = image.shape
-    colours = "PuOr_r" if signed else "gray"
     numbers = max(rows, columns) <= _NUMBERS
-    if numbers and not signed:  # black ink must be read on every cell
-        colours, low = "Blues", low - 0.02 * (high - low)
-        high += 0.9 * (high - low)
-    elif signed:
-        low, high = 1.15 * low, 1.15 * high
-    axes.imshow(image, cmap=colours, vmin=low, vmax=high, interpolation="none")
+    if signed:
+        axes.imshow(colors(image, high, signed=True), interpolation="none")
+    elif numbers:  # black ink must be read on every cell
+        low, high = low - 0.02 * (high - low), high + 0.9 * (high - low)
+        axes.imshow(image, cmap="Blues", vmin=low, vmax=high, interpolation="none")
+    else:
+        axes.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="none")
     if not numbers:
         return
     texts = [[_written(float(value)) for value in row] for row in image]
@@ -134,7 +135,7 @@ def _draw(
     size = min(12.0, 72 * across / columns / (0.72 * max(longest, 2)))
     for i, row in enumerate(texts):
         for j, text in enumerate(row):
-            dark = signed and abs(float(image[i, j])) > 0.62 * high
+            dark = signed and abs(float(image[i, j])) > 0.55 * high
             ink = "#ffffff" if dark else "#1a1a1a"
             axes.text(j, i, text, ha="center", va="center", fontsize=size, color=ink)
     for x in np.arange(-0.5, columns):
