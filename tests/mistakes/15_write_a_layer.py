@@ -22,7 +22,7 @@ def standardize_vjp(g, x):
     return g / x.std(axis=0)
 
 
-# says: standardize_vjp: not yet. The mean and the variance of 'x' over axis 0 is treated as
+# says: standardize_vjp: not yet. The mean and the variance of 'x' over axis 0 are treated as
 
 
 # %% Exercise 4
