@@ -7,6 +7,7 @@
 Each function returns a `Picture`, which a notebook shows.
 """
 
+from .animation import Animation
 from .bars import gradient_bars
 from .confusions import confusion
 from .connectivity import connectivity
@@ -25,6 +26,7 @@ from .textbook import architecture
 from .windows import convolution, pooling
 
 __all__ = [
+    "Animation",
     "Picture",
     "architecture",
     "confusion",

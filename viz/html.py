@@ -1,7 +1,12 @@
-"""The shell of every page that viz writes: one file that asks for nothing, and runs no script."""
+"""The shell of every page that viz writes: one file that asks for nothing.
+
+It runs no script, or one that is in it, whose hash its policy names.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from html import escape
 
 from .dark import SHEET
@@ -20,17 +25,24 @@ body { background: #0d1014; color: #e5e7eb; } a { color: #7cc4f5; }
 """
 
 
-def page(title: str, body: str, style: str = "") -> str:
-    """A whole page around some HTML; its policy forbids browsers to load anything or run scripts.
+def page(title: str, body: str, style: str = "", script: str = "") -> str:
+    """A whole page around some HTML; its policy forbids browsers to load anything, and to run any
+    script but the one given here.
 
     Args:
         title: in the window's title, shown literally.
         body: HTML, with `safe` text.
         style: CSS, added to the shell's own.
+        script: JavaScript, run when the page is there.
     """
+    policy = _POLICY
+    if script:
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        policy += f"; script-src 'sha256-{digest}'"
+        body += f"\n<script>{script}</script>"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<link rel="icon" href="data:,">\n'
         f"<title>{safe(title)}</title>\n<style>{_STYLE}{SHEET}\n{style}</style>\n</head>\n"

@@ -193,6 +193,7 @@ def _paths() -> Iterator[Picture]:
 def _convolutions() -> Iterator[Picture]:
     x, w = np.arange(9.0).reshape(3, 3), np.arange(4.0).reshape(2, 2)
     yield convolution(x, w, padding=1, at=(0, 1))
+    yield convolution(x, w, padding=1)  # an animation; the page shows its first frame
     pair = np.stack([w, w + 1])
     yield convolution(np.stack([x, x + 1]), np.stack([pair, pair + 1, pair + 2]), at=(1, 0, 1))
     yield convolution(np.arange(7.0), [1.0, 2.0], at=2)

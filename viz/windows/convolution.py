@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,12 @@ from .numbers import (
     number_text,
     one_image,
     read_array,
-    read_index,
     refuse_large,
     size_text,
 )
 from .planes import input_grids, number_grid, output_grids, place_of, planes, short, titled
-from .scene import Column, Scene, draw_scenes
+from .scene import Column, Scene
+from .shown import shown
 from .window import Convolution, Window
 
 MAX_PLANES = 8
@@ -39,7 +40,7 @@ def convolution(
     padding: Any = 0,
     dilation: Any = 1,
     *,
-    at: Any,
+    at: Any = None,
 ) -> Picture:
     """One output cell of a convolution: its window, the kernel, the products, and their sum.
 
@@ -55,16 +56,17 @@ def convolution(
         bias: (O,), or None.
         stride, padding, dilation: as for `tinygrad_cnn.conv2d`.
         at: the output cell, (i, j) or, with its output channel, (o, i, j); in one dimension i or
-            (o, i). Without a channel it is channel 0.
+            (o, i). Without a channel it is channel 0. None: an animation of all of them.
 
     Returns:
-        A Picture. Its data is a `Window`: the output's index, the products, the bias, the sum.
+        A Picture, whose data is a `Window`: the output's index, the products, the bias, the sum; or
+        an `Animation` of them.
 
     Raises:
         ShapeError: shapes that do not fit, a window that does not fit, an empty array, or an index
             outside.
-        OptionError: a stride, padding or dilation that means nothing, more than 8 channels, or more
-            than 256 cells along a side.
+        OptionError: a stride, padding or dilation that means nothing, more than 8 channels, more
+            than 256 cells along a side, or an animation of more than 256 frames.
         DtypeError: no real numbers.
 
     Example:
@@ -76,10 +78,7 @@ def convolution(
         ([0.0, 0.0, 0.0, 3.0], 3.0)
     """
     c = read_convolution("convolution", x, w, bias, stride, padding, dilation)
-    window = c.window(read_index("convolution", at, c.y.shape, optional=1))
-    scene = scene_of(c, window)
-    (drawn,) = draw_scenes([scene])
-    return Picture(drawn, window, title=scene.title)
+    return shown("convolution", at, c.y.shape, c.window, partial(scene_of, c))
 
 
 def read_convolution(
@@ -112,7 +111,7 @@ def read_convolution(
 # --- the scene -----------------------------------------------------------------------------------
 
 
-def scene_of(c: Convolution, window: Window) -> Scene:
+def scene_of(c: Convolution, window: Window, so_far: bool = False) -> Scene:
     """Input ∗ kernel = products → output, and the sum in words."""
     o = window.output[0]
     told = "sum" if window.bias is None else "sum + bias"
@@ -121,7 +120,7 @@ def scene_of(c: Convolution, window: Window) -> Scene:
         Column(_kernels(c, window), "∗"),
         Column(_products(c, window), "="),
         Column((number_grid(window.sum, told),), "Σ"),
-        Column(output_grids(c.y, window.output), "→"),
+        Column(output_grids(c.y, window.output, so_far=so_far), "→"),
     )
     padded = any(before or after for before, after in c.padding)
     notes = (

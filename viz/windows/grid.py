@@ -21,6 +21,7 @@ _HEAT = 252.0  # pixels of a heat map's longer side, about
 _PADDING = (226, 229, 234)  # in heat maps
 FILLS = {
     "plain": "#ffffff",
+    "blank": "#ffffff",
     "pad": "#f3f4f6",
     "window": "#fde0b8",
     "kernel": "#cfe6f6",
@@ -52,7 +53,8 @@ class Grid:
         name: what its elements are called in tooltips.
         names: the index of each cell for tooltips, by place; the place itself if missing.
         kinds: what cells are, by place: words out of "plain", "pad", "window", "kernel",
-            "product", "output", "winner". Cells that are not named are "plain".
+            "product", "output", "winner", "blank" (not computed
+            yet). Cells that are not named are "plain".
         outline: a box that is framed, and in which kind's colour.
     """
 
@@ -124,7 +126,7 @@ def draw_grid(grid: Grid, x: float, y: float, cells: Cells) -> list[str]:
         across, down = columns * width, rows * height
         pixels = colors(grid.values)
         for place, kind in grid.kinds.items():
-            if "pad" in kind:
+            if "pad" in kind or kind == "blank":
                 pixels[place] = _PADDING
         parts.append(image(pixels, x, y, across, down))
         parts.append(svg.rect(x, y, across, down, fill="none", stroke=svg.FAINT, class_="frame"))
@@ -164,6 +166,9 @@ def _draw_cell(grid: Grid, place: Index, x: float, y: float, cells: Cells) -> st
     value = float(grid.values[place])
     kind = grid.kinds.get(place, "plain")
     faint = "pad" in kind.split()
+    if kind == "blank":
+        empty = svg.rect(x, y, cells.width, cells.height, fill=FILLS[kind], stroke="#9ca3af")
+        return svg.group(empty, class_="cell blank")
     broken = not faint and not np.isfinite(value)
     first = "broken" if broken else kind.split()[0]
     box = svg.rect(

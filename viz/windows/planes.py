@@ -90,10 +90,17 @@ def input_grids(
 
 
 def output_grids(
-    y: Array, output: Index, *, title: str = "output", name: str = "y"
+    y: Array, output: Index, *, title: str = "output", name: str = "y", so_far: bool = False
 ) -> tuple[Grid, ...]:
-    """An output with the cell (channel, …) that a window fills."""
+    """An output with the cell (channel, …) that a window fills; with `so_far`, the later ones are
+    left blank."""
     filled, (row, column) = place_of(output)
+    kinds: list[dict[Index, str]] = [{} for _ in planes(y)]
+    for later in np.ndindex(y.shape) if so_far else ():
+        if later > output:
+            plane, place = place_of(later)
+            kinds[plane][place] = "blank"
+    kinds[filled][row, column] = "output"
     box = (Box(row, column, row + 1, column + 1), "output")
     return tuple(
         Grid(
@@ -101,7 +108,7 @@ def output_grids(
             titled(title, channel),
             size_text(plane.shape),
             f"{name}[{i}]" if channel else name,
-            kinds={(row, column): "output"} if i == filled else {},
+            kinds=kinds[i],
             outline=box if i == filled else None,
         )
         for i, (plane, channel) in enumerate(planes(y))

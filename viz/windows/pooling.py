@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,12 @@ from .numbers import (
     number_text,
     one_image,
     read_array,
-    read_index,
     refuse_large,
     size_text,
 )
 from .planes import input_grids, number_grid, output_grids, short
-from .scene import Column, Scene, draw_scenes
+from .scene import Column, Scene
+from .shown import shown
 from .window import PooledWindow, Pooling
 
 MAX_PLANES = 8
@@ -39,7 +40,7 @@ def pooling(
     kind: str = "max",
     *,
     count_include_pad: bool = True,
-    at: Any,
+    at: Any = None,
 ) -> Picture:
     """One output cell of a pooling: its window, the winner or the mean, and the output.
 
@@ -55,16 +56,16 @@ def pooling(
         kind: "max", or "mean" = "avg".
         count_include_pad: whether a mean divides by the padding's cells, too.
         at: the output cell, (i, j) or, with its channel, (c, i, j); in one dimension i or (c, i).
-            Without a channel it is channel 0.
+            Without a channel it is channel 0. None: an animation of all of them.
 
     Returns:
-        A Picture. Its data is a `PooledWindow`.
+        A Picture, whose data is a `PooledWindow`; or an `Animation` of them.
 
     Raises:
         ShapeError: shapes that do not fit, a window that does not fit, an empty array, or an index
             outside.
-        OptionError: an option that means nothing, more than 8 channels, or more than 256 cells
-            along a side.
+        OptionError: an option that means nothing, more than 8 channels, more than 256 cells
+            along a side, or an animation of more than 256 frames.
         DtypeError: no real numbers.
 
     Example:
@@ -75,10 +76,7 @@ def pooling(
         ((1.0, 2.0, 4.0, 5.0), 3, 5.0)
     """
     p = read_pooling("pooling", x, kernel_size, stride, padding, kind, count_include_pad)
-    window = p.window(read_index("pooling", at, p.y.shape, optional=1))
-    scene = scene_of(p, window)
-    (drawn,) = draw_scenes([scene])
-    return Picture(drawn, window, title=scene.title)
+    return shown("pooling", at, p.y.shape, p.window, partial(scene_of, p))
 
 
 def read_pooling(
@@ -119,7 +117,7 @@ def read_pooling(
 # --- the scene -----------------------------------------------------------------------------------
 
 
-def scene_of(p: Pooling, window: PooledWindow) -> Scene:
+def scene_of(p: Pooling, window: PooledWindow, so_far: bool = False) -> Scene:
     """Input → the window's numbers → their maximum or mean → output."""
     start, span = window.cells[0], (1, *p.kernel)
     filler = -np.inf if p.kind == "max" else 0.0
@@ -142,7 +140,7 @@ def scene_of(p: Pooling, window: PooledWindow) -> Scene:
             Column(grids),
             Column((_values(p, window),), "→"),
             Column((number_grid(window.value, p.kind),), "→"),
-            Column(output_grids(p.y, window.output), "→"),
+            Column(output_grids(p.y, window.output, so_far=so_far), "→"),
         ),
         (_line(window),),
         tuple(filter(None, notes)),
