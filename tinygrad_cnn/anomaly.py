@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import linecache
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from .context import Watcher, current_mode, mode
+from .context import Block, Watcher
 from .errors import AnomalyError
 from .graph import Handle, Node
 from .op import OUTPUT
 from .trace import user_line
 
 
-@contextlib.contextmanager
-def detect_anomaly() -> Iterator[None]:
+def detect_anomaly() -> Block:
     """Raise at the first op inside whose result, or whose gradient, holds NaN or infinity.
 
     The error names the op, its module, the line of your program, and the range of what the op
@@ -35,8 +32,7 @@ def detect_anomaly() -> Iterator[None]:
         tinygrad_cnn.errors.AnomalyError: backward of sqrt of shape (2,): the gradient that it
         sends to input 'x' of shape (2,) holds inf ...
     """
-    with mode(watchers=(*current_mode().watchers, _Search())):
-        yield
+    return Block(lambda mode: mode._replace(watchers=(*mode.watchers, _Search())))
 
 
 class _Search(Watcher):

@@ -66,11 +66,17 @@ def grad(
         >>> tg.grad(first, x).item()  # the second derivative, 6x
         18.0
     """
+    if not isinstance(x, Handle | Sequence):
+        raise DtypeError(f"grad: x must be a Tensor, a Scalar or a sequence, got {type(x)}")
     targets = [x] if isinstance(x, Handle) else list(x)
     for i, target in enumerate(targets):
         if not isinstance(target, Handle):
             raise DtypeError(f"grad: x[{i}] must be a Tensor or Scalar, got {type(target)}")
     root = _differentiable(y)
+    if create_graph and isinstance(grad_outputs, Handle) and grad_outputs.grain is not y.grain:
+        raise DtypeError(
+            f"grad: grad_outputs is a {type(grad_outputs).__name__}, y a {type(y).__name__}"
+        )
     start = seed(y, grad_outputs)
     grain = None
     if create_graph:
@@ -358,7 +364,15 @@ def seed(y: Handle, grad: Any) -> Any:
         return 1.0 if type(value) is float else np.ones(shape, value.dtype)
     if isinstance(grad, Handle):
         grad = grad.node.value
+    try:
+        kind = np.asarray(grad).dtype.kind
+    except ValueError as error:
+        raise ShapeError(f"backward: the gradient is no array: {error}") from error
+    if kind not in "fiub":
+        raise DtypeError(f"backward: the gradient must be numbers, got {grad!r}")
     if type(value) is float:
+        if np.ndim(grad):
+            raise ShapeError(f"backward: y is one number, the gradient has shape {np.shape(grad)}")
         return float(grad)
     if isinstance(grad, np.ndarray) and grad.dtype != value.dtype:
         raise DtypeError(

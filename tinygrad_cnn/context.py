@@ -7,9 +7,12 @@ The process-wide settings, default dtype and random seed, are in `defaults.py`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .errors import OptionError
 
 if TYPE_CHECKING:
     from .graph import Node
@@ -48,6 +51,7 @@ class Mode(NamedTuple):
     scope: str = ""  # dotted name of the module that is running
     scopes: Mapping[Any, str] = {}  # of all modules inside the outermost one that is running
     watchers: tuple[Watcher, ...] = ()
+    outer: Mode | None = None  # what a `Block` goes back to
 
 
 _MODE: ContextVar[Mode] = ContextVar("tinygrad_cnn_mode", default=Mode())
@@ -64,9 +68,38 @@ def mode(**changes: Any) -> Iterator[Mode]:
         _MODE.reset(token)
 
 
-@contextlib.contextmanager
-def no_grad() -> Iterator[None]:
-    """Compute without recording: results need no gradient. Also a decorator.
+class Block(contextlib.ContextDecorator):
+    """A change of mode for a `with` block or a decorated function; entered as often as one likes.
+
+    It keeps nothing itself, so that one Block may be entered twice, inside itself and by threads.
+    """
+
+    def __init__(self, change: Callable[[Mode], Mode]) -> None:
+        self._change = change
+
+    def __enter__(self) -> None:
+        before = _MODE.get()
+        _MODE.set(self._change(before)._replace(outer=before))
+
+    def __exit__(self, *error: Any) -> None:
+        before = _MODE.get().outer
+        assert before is not None
+        _MODE.set(before)
+
+    def __call__(self, function: Any) -> Any:
+        if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
+            raise OptionError(
+                f"{function.__name__} yields, and a decorator would end before its first line "
+                "runs: use a with block inside it"
+            )
+        return super().__call__(function)
+
+
+def no_grad() -> Block:
+    """Compute without recording: results need no gradient. For a `with` block, or a decorator.
+
+    Raises:
+        OptionError: as a decorator of a generator or coroutine.
 
     Example:
         >>> import tinygrad_cnn as tg
@@ -76,8 +109,7 @@ def no_grad() -> Iterator[None]:
         >>> y.requires_grad
         False
     """
-    with mode(recording=False):
-        yield
+    return Block(lambda mode: mode._replace(recording=False))
 
 
 @contextlib.contextmanager

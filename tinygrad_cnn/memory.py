@@ -10,31 +10,33 @@ Array = np.ndarray[Any, Any]
 
 
 def is_frozen(array: Array) -> bool:
-    """Whether neither the array, nor what it is a view of, can be written to.
+    """Whether nobody can write to the array's memory, not even who made it.
+
+    A read-only flag is not enough: an older view may be writable still, and an array that owns its
+    memory can be unlocked. What a Tensor hands out, bytes, and a file mapped for reading are safe.
 
     Example:
-        >>> import numpy as np
+        >>> import numpy as np, tinygrad_cnn as tg
         >>> a = np.zeros(3)
-        >>> view = a[:2]
-        >>> view.flags.writeable = False
-        >>> is_frozen(view)  # but for `a`, it could not
-        False
+        >>> a.flags.writeable = False
+        >>> is_frozen(a), is_frozen(tg.Tensor(a).data), is_frozen(np.frombuffer(b"abc", np.uint8))
+        (False, True, True)
     """
     base: Any = array
     while isinstance(base, np.ndarray):
         if base.flags.writeable:
             return False
         base = base.base
-    return base is None or _is_read_only(base)
-
-
-def _is_read_only(buffer: Any) -> bool:
     try:
-        return memoryview(buffer).readonly
-    except TypeError:  # no buffer that we know
+        return memoryview(base).readonly
+    except TypeError:  # None, since the array owns its memory; or no buffer that we know
         return False
 
 
 def snapshot(value: Any) -> Any:
-    """The value itself if it can never change, else a copy of it."""
-    return value.copy() if isinstance(value, np.ndarray) and not is_frozen(value) else value
+    """The value itself if it can never change, else a copy of it; of a tuple or list, each part."""
+    if isinstance(value, np.ndarray):
+        return value if is_frozen(value) else value.copy()
+    if type(value) in (tuple, list):
+        return type(value)(map(snapshot, value))
+    return value

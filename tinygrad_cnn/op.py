@@ -282,6 +282,8 @@ class Op:
             inputs = tuple(
                 [n if n is None or isinstance(n, Node) else Constant(snapshot(n)) for n in nodes]
             )
+            if options:  # an index, say, that the caller goes on to change
+                options = {name: snapshot(option) for name, option in options.items()}
         if type(value) is not tuple:
             value = self._kept(value, grain.is_single)
             return grain.of(Node(value, self, inputs, options, recorded, scope))

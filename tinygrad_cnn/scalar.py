@@ -81,6 +81,10 @@ class Scalar(Handle):
     def __float__(self) -> float:
         return self.node.value
 
+    def __format__(self, spec: str) -> str:
+        """``f"{loss:.3f}"``: the number's."""
+        return format(self.node.value, spec) if spec else repr(self)
+
     def __bool__(self) -> bool:
         return bool(self.node.value)
 

@@ -29,9 +29,9 @@ class Tensor(Handle):
             dtype (float32).
         requires_grad: whether `backward` should compute a gradient for it.
         name: shown in pictures and errors.
-        copy: False shares the memory of an array where that is safe: an array that owns its
-            memory becomes read-only by it (make no views of it before that you will write to);
-            a view of memory that can be written is copied all the same.
+        copy: False shares memory that nobody can write to: another Tensor's ``.data``, bytes, a
+            file mapped for reading. All else is copied in any case, since a program that goes on
+            to write to it would change gradients behind the graph's back.
 
     Raises:
         DtypeError: requires_grad with a dtype that is not floating, or data that is not numeric.
@@ -216,6 +216,10 @@ class Tensor(Handle):
     def __float__(self) -> float:
         return float(self.item())
 
+    def __format__(self, spec: str) -> str:
+        """``f"{loss:.3f}"``: the one number's; of several, only their ``repr``."""
+        return format(self.item(), spec) if spec else repr(self)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         if self.requires_grad and current_mode().recording:
             raise GraphError(
@@ -279,7 +283,7 @@ def _as_array(data: Any, dtype: Any, copy: bool) -> np.ndarray[Any, Any]:
         dtype = defaults.default_dtype()
     wanted = given.dtype if dtype is None else np.dtype(dtype)
     _must_be_real(wanted)
-    shared = not copy and (given.base is None or is_frozen(given))
+    shared = not copy and is_frozen(given)
     array = np.array(given, wanted, copy=None if shared else True)
     array.flags.writeable = False
     return array

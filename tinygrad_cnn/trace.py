@@ -96,6 +96,7 @@ class Trace(Watcher):
         self.sources: dict[str, str] = {}
         self._nodes: dict[int, Node] = {}  # all that events speak of, by serial
         self._computed: set[int] = set()  # inside, or used so: serials
+        self._arrived: dict[int, Any] = {}  # gradients, by the serial of their node
 
     # --- watching ------------------------------------------------------------------------------
 
@@ -134,11 +135,26 @@ class Trace(Watcher):
             tuple(map(self._shown, sums)),
         )
         self.events.append(event)
+        self.add_up(event, node.inputs)
         if not self.records:  # else nodes keep their gradients themselves
             kept.grad = None if type(event.cotangent) is tuple else event.cotangent
             for parent, total in zip(node.inputs, event.sums, strict=True):
                 if parent is not None and total is not None and not parent.inputs:
                     self._kept(parent).grad = total
+
+    def add_up(self, event: Event, inputs: Iterable[Node | None]) -> None:
+        """Count in what a backward event carried: at its node, and at inputs that are leaves."""
+        if type(event.cotangent) is not tuple:
+            self._add(event.node, event.cotangent)
+        edges = event.gradients if self.records else event.sums
+        for parent, gradient in zip(inputs, edges, strict=True):
+            if parent is not None and gradient is not None and not parent.inputs:
+                self._add(parent, gradient)
+
+    def _add(self, node: Node, gradient: Any) -> None:
+        before = self._arrived.get(node.serial)
+        known = before is not None and not isinstance(gradient, Statistics)
+        self._arrived[node.serial] = before + gradient if known else gradient
 
     @classmethod
     def of(cls, keep: str, nodes: Iterable[Node], computed: Iterable[Node]) -> Trace:
@@ -222,9 +238,13 @@ class Trace(Watcher):
         return found
 
     def gradient(self, x: Node | Handle) -> Any:
-        """The gradient that reached a node: the sum over its edges; None if none did."""
+        """The gradient that reached a node in this trace; None if none did.
+
+        It is what arrived, summed over the node's edges: at a leaf, before its hooks. Of several
+        backward passes inside, their sum; of statistics, the last pass's.
+        """
         node = x.node if isinstance(x, Handle) else x
-        return self._nodes.get(node.serial, node).grad
+        return self._arrived.get(node.serial)
 
     def summary(self) -> Table:
         """A table of the ops that ran: module, op, output shape, multiply-adds, time, gradient.

@@ -128,10 +128,11 @@ def load_trace(path: str | os.PathLike[str]) -> Trace:
             }
             source = (entry["source"][0], entry["source"][1]) if entry["source"] else None
             node, cost = graph.nodes[entry["node"]], Cost(*entry["cost"])
-            trace.events.append(
-                Event(entry["kind"], node, source, entry["seconds"], cost, **values)
-            )
-    except (KeyError, TypeError, IndexError) as error:
+            event = Event(entry["kind"], node, source, entry["seconds"], cost, **values)
+            trace.events.append(event)
+            if event.kind == "backward":
+                trace.add_up(event, node.inputs)
+    except (KeyError, TypeError, IndexError, ValueError) as error:
         raise DataError(f"load_trace: this trace is damaged: {error!r}") from error
     return trace
 

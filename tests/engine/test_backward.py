@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.errors import DtypeError, GraphError, ShapeError
+from tinygrad_cnn.errors import AnomalyError, DtypeError, GraphError, OptionError, ShapeError
 
 
 def leaf(*values, **options):
@@ -355,3 +355,60 @@ def test_threads_differentiate_side_by_side():
     for thread in threads:
         thread.join()
     assert results == [0.0, 3.0, 12.0, 27.0]
+
+
+def test_a_block_may_be_entered_again():
+    x = tg.Tensor([1.0], requires_grad=True)
+    block, recorded = tg.no_grad(), []
+    for _ in range(2):
+        with block:
+            with block:
+                recorded.append((x * 2).requires_grad)
+            recorded.append((x * 2).requires_grad)
+        recorded.append((x * 2).requires_grad)
+    assert recorded == [False, False, True] * 2
+
+    @tg.no_grad()
+    def down(n):
+        return [(x * 2).requires_grad, *(down(n - 1) if n else [])]
+
+    assert not any(down(3) + down(3))
+    anomaly = tg.detect_anomaly()
+    for _ in range(2):
+        with anomaly, np.errstate(invalid="ignore"), pytest.raises(AnomalyError):
+            tg.log(x * -1)
+
+
+def test_what_yields_cannot_be_decorated():
+    with pytest.raises(OptionError, match=r"numbers yields, .* use a with block"):
+
+        @tg.no_grad()
+        def numbers():
+            yield 1
+
+
+def test_a_single_number_can_be_formatted():
+    x = tg.Tensor([[1.5]], requires_grad=True)
+    assert f"{x.sum():.3f} {tg.Scalar(2.0):6.2f} {x}" == f"1.500   2.00 {x!r}"
+    with pytest.raises(ShapeError, match=r"one number is needed, got shape \(2,\)"):
+        format(tg.Tensor([1.0, 2.0]), ".2f")
+
+
+@pytest.mark.parametrize(
+    ("use", "error", "message"),
+    [
+        (lambda x: x.backward("a"), DtypeError, "must be numbers, got 'a'"),
+        (lambda x: x.backward([[1.0], 2.0]), ShapeError, "no array"),
+        (lambda x: tg.Scalar(1.0).backward("a"), DtypeError, "must be numbers"),
+        (lambda x: tg.Scalar(1.0).backward(np.ones(2)), ShapeError, "one number"),
+        (lambda x: tg.grad(x, None, [1, 1]), DtypeError, "x must be a Tensor"),
+        (
+            lambda x: tg.grad(x, x, tg.Scalar(1.0), create_graph=True),
+            DtypeError,
+            "grad_outputs is a Scalar, y a Tensor",
+        ),
+    ],
+)
+def test_what_is_no_cotangent(use, error, message):
+    with pytest.raises(error, match=message):
+        use(tg.Tensor([1.0, 2.0], requires_grad=True))

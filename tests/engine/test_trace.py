@@ -319,3 +319,28 @@ def test_a_terminal_gets_a_drawn_table_and_everything_else_text(monkeypatch, cap
     print(t.summary())
     drawn = capsys.readouterr().out
     assert all(word in drawn for word in ("╇", "conv2d", "cross_entropy"))
+
+
+@pytest.mark.parametrize("keep", ["values", "statistics"])
+def test_a_gradient_from_before_is_not_the_trace_s(keep):
+    x = tg.Tensor([1.0, 2.0], requires_grad=True)
+    (x * 5).sum().backward()
+    with tg.trace(keep) as t:
+        h = x * 2
+        (h + x).sum().backward()
+        assert x.grad is not None
+        assert np.array_equal(x.grad.data, [8, 8])
+        x.grad = None  # nor does it matter to it that the program forgets its own
+    reached = [t.gradient(x), t.gradient(h)]
+    assert [g.mean if keep == "statistics" else g.mean() for g in reached] == [3, 1]
+    unused = tg.Tensor([1.0], requires_grad=True)
+    unused.sum().backward()
+    assert t.gradient(unused) is None
+
+
+def test_backward_passes_add_up_even_if_the_graph_is_freed():
+    x = tg.Tensor([1.0, 2.0], requires_grad=True)
+    with tg.trace() as t:
+        for _ in range(2):
+            (x * x).sum().backward(free_graph=True)
+    assert np.array_equal(t.gradient(x), [4, 8])
