@@ -207,7 +207,7 @@ class Op:
                 second = Constant(b)
             else:
                 return self(a, b)
-            recording, scope, _, watchers = current_mode()
+            recording, scope, _, watchers, _ = current_mode()
             if watchers or not (recording and (first.needs_grad or second.needs_grad)):
                 return self(a, b)
             try:
