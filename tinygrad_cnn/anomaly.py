@@ -18,7 +18,8 @@ def detect_anomaly() -> Block:
     """Raise at the first op inside whose result, or whose gradient, holds NaN or infinity.
 
     The error names the op, its module, the line of your program, and the range of what the op
-    computed from. A program that means its infinities (a mask of −inf, say) is stopped, too.
+    computed from; its ``node`` is the op, and ``viz.draw(tg.Graph.of(error.node))`` marks the
+    first NaN. A program that means its infinities (a mask of −inf, say) is stopped, too.
 
     Raises:
         AnomalyError: inside, from the op or from the backward pass.
@@ -41,7 +42,8 @@ class _Search(Watcher):
     def on_forward(self, node: Node, seconds: float) -> None:
         node.source = node.source or user_line()
         if node.op is not OUTPUT and (found := _broken(node.value)):
-            raise AnomalyError(f"{_where(node)}: the result holds {found}; {_computed_from(node)}")
+            said = f"{_where(node)}: the result holds {found}; {_computed_from(node)}"
+            raise AnomalyError(said, node)
 
     def on_backward(
         self,
@@ -54,23 +56,36 @@ class _Search(Watcher):
         if node.op is OUTPUT:
             return
         if found := _broken(cotangent):
+            _keep(node, cotangent)
             raise AnomalyError(
-                f"backward of {_where(node)}: the gradient that arrives holds {found} already"
+                f"backward of {_where(node)}: the gradient that arrives holds {found} already",
+                node,
             )
         for parent, gradient, total in zip(node.inputs, gradients, sums, strict=True):
             if parent is None:
                 continue
             if found := _broken(gradient):
+                _keep(parent, gradient)
                 raise AnomalyError(
                     f"backward of {_where(node)}: the gradient that it sends to "
                     f"{parent.describe()} holds {found}; {_computed_from(node)}; the gradient "
-                    f"that arrived is {_range(cotangent)}"
+                    f"that arrived is {_range(cotangent)}",
+                    node,
                 )
             if found := _broken(total):
+                _keep(parent, total)
                 raise AnomalyError(
                     f"backward of {_where(node)}: the sum of the gradients at "
-                    f"{parent.describe()} becomes {found}; the last of them is {_range(gradient)}"
+                    f"{parent.describe()} becomes {found}; the last of them is {_range(gradient)}",
+                    node,
                 )
+
+
+def _keep(node: Node, gradient: Any) -> None:
+    """Leave a broken gradient where it was found, for pictures to show."""
+    if type(node.value) is not tuple:
+        plain = _plain(gradient)
+        node.grad = plain if type(plain) is float else np.array(plain)
 
 
 def _broken(value: Any) -> str:

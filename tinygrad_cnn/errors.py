@@ -4,6 +4,13 @@ All derive from `TinygradError`, and each also from the built-in exception that 
 expects, so both `except tg.errors.TinygradError` and `except ValueError` work.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .graph import Node
+
 
 class TinygradError(Exception):
     """Base of every error raised on purpose by this package."""
@@ -26,7 +33,15 @@ class GraphError(TinygradError, RuntimeError):
 
 
 class AnomalyError(TinygradError, FloatingPointError):
-    """A value or a gradient became NaN or infinite, inside `detect_anomaly`."""
+    """A value or a gradient became NaN or infinite, inside `detect_anomaly`.
+
+    Attributes:
+        node: the op that was the first; ``viz.draw(tg.Graph.of(error.node))`` shows where.
+    """
+
+    def __init__(self, message: str, node: Node | None = None) -> None:
+        super().__init__(message)
+        self.node = node
 
 
 class DataError(TinygradError, ValueError):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn import Statistics
+from tinygrad_cnn.description import Description
 from tinygrad_cnn.errors import OptionError
 from tinygrad_cnn.graph import Graph, Node
 from tinygrad_cnn.trace import Trace
@@ -75,7 +76,7 @@ class Facts:
     def of_box(self, program: Program, ids: Sequence[int], outputs: Sequence[Node]) -> list[str]:
         """Lines for a box that stands for some nodes and gives some outputs."""
         ops = [i for i in ids if program.is_op(i)]
-        lines = []
+        lines = _broken([self.nodes[i] for i in ids] if len(ops) > 1 else outputs)
         for name in self.show:
             if name == "parameters" and len(ops) <= 1:  # folded modules say it anyway
                 size = count(self.nodes, program.parameters(ops))
@@ -134,6 +135,37 @@ def statistics(value: Any) -> str:
     if finite:
         said = [f"{s.mean:.2g} ± {s.std:.2g}", f"{s.min:.3g} … {s.max:.3g}", *said]
     return ", ".join(said) or "empty"
+
+
+def _broken(nodes: Sequence[Node]) -> list[str]:
+    """What a box says unasked: that NaN or infinity is among its values, or its gradients."""
+    lines = []
+    for what in ("value", "grad"):
+        values = [getattr(node, what) for node in nodes]
+        found = [v for v in values if v is not None and type(v) is not tuple]
+        kinds = {kind for value in found for kind in not_finite(value)}
+        if kinds:
+            prefix = "⚠ " if what == "value" else "⚠ gradient "
+            lines.append(prefix + " and ".join(sorted(kinds)))
+    return lines
+
+
+def not_finite(value: Any) -> list[str]:
+    """Which of NaN and infinity are in a value; of statistics and descriptions, as far as known.
+
+    Example:
+        >>> not_finite(np.array([0.0, np.inf])), not_finite(1.0)
+        (['inf'], [])
+    """
+    if isinstance(value, Statistics):
+        return ["NaN or inf"] if value.not_finite else []
+    if isinstance(value, Description):
+        return []
+    array = np.asarray(value)
+    if array.dtype.kind != "f" or np.isfinite(array).all():
+        return []
+    kinds = {"NaN": np.isnan(array).any(), "inf": np.isinf(array).any()}
+    return [kind for kind, there in kinds.items() if there]
 
 
 def _milliseconds(seconds: float) -> str:

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 import tinygrad_cnn as tg
 import viz
-from tinygrad_cnn.errors import DtypeError, GraphError, OptionError
+from tinygrad_cnn.errors import AnomalyError, DtypeError, GraphError, OptionError
 from viz.diagram import Diagram
 from viz.facts import statistics
 from viz.graph import diagram_of, diagrams_of
@@ -584,3 +584,18 @@ def test_only_the_drawing_that_is_asked_for_is_decided():
     assert len(first.diagram.boxes) <= 20
     assert rest
     assert not any("diagram" in vars(opened) for opened in rest)
+
+
+def test_nan_and_infinity_are_said_unasked():
+    x = tg.Tensor([0.0, 4.0], requires_grad=True, name="x")
+    with tg.detect_anomaly(), pytest.raises(AnomalyError) as caught:
+        x.sqrt().sum().backward()
+    boxes = diagram_of(tg.Graph.of(caught.value.node)).boxes
+    assert ["⚠ gradient inf" in box.lines for box in boxes] == [True, False]
+    with np.errstate(invalid="ignore"):
+        y = ((x - 1).sqrt() * 2).relu()
+    said = {box.title: "⚠ NaN" in box.lines for box in diagram_of(tg.Graph.of(y)).boxes}
+    assert said == {"x": False, "subtract": False, "sqrt": True, "multiply": True, "relu": True}
+    twice = tg.nn.Sequential(tg.nn.Sequential(tg.nn.ReLU(), tg.nn.ReLU()))
+    closed = diagram_of(tg.Graph.of(twice(y)), depth=1)
+    assert any(box.kind == "module" and "⚠ NaN" in box.lines for box in closed.boxes)
