@@ -98,6 +98,25 @@ def test_predict_names_classes_and_draws(lenet, image, tmp_path):
     assert all(data.classes[i] in svg for i in best)
 
 
+@pytest.mark.parametrize("kind", ["L", "P", "RGB", "LA", "RGBA", "I;16"])
+def test_an_image_is_the_same_in_every_kind_of_png(kind, lenet, tmp_path):
+    pixels = (255 * fashion_mnist("test").images[0, 0]).astype(np.uint8)
+    grey = Image.fromarray(pixels)
+    if kind in ("LA", "RGBA"):  # on white, all that is not black shines through
+        picture = Image.new(kind, grey.size, "black")
+        picture.putalpha(Image.fromarray(255 - pixels))
+    else:
+        deep = Image.fromarray(pixels.astype(np.uint16) * 257)
+        picture = deep if kind == "I;16" else grey.convert(kind)
+    grey.save(tmp_path / "grey.png")
+    picture.save(tmp_path / "other.png")
+    as_grey, as_other = (
+        said("predict", tmp_path / name, "-m", "lenet", "-w", lenet)
+        for name in ("grey.png", "other.png")
+    )
+    assert as_other == as_grey
+
+
 def test_models_lists_models_and_layers():
     listed = said("models")
     assert all(re.search(rf"^{name} ", listed, re.MULTILINE) for name in tg.models.MODELS)
@@ -176,6 +195,9 @@ WRONG = {
     "predict {lenet} -m lenet -w {lenet}": "lenet.safetensors: cannot be read as an image",
     "predict {boot} -m textcnn -w {lenet}": "textcnn takes inputs of shape (64,), which no image",
     "predict {boot} -m lenet -w {lenet} --out {tmp}/a.txt": "cannot write .txt",
+    "predict {tmp} -m lenet -w {lenet}": "is a folder, and an image is needed",
+    "predict {boot} -m lenet -w {lenet} --out {tmp}/no/a.svg": "no/a.svg: there is no folder",
+    "train lenet --momentum 0.5": "--momentum is an option of sgd, and the optimizer is adam",
     "models lenett": "unknown model 'lenett'",
     "draw lenett": "unknown model 'lenett'",
 }  # fmt: skip

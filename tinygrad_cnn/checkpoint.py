@@ -102,7 +102,8 @@ def load(
 ) -> History:
     """Set the model, and whatever else is given, to what a checkpoint holds.
 
-    With an optimiser, the training goes on: the random generator too is set. Files that other
+    With an optimiser, the training goes on: the random generator too is set. If anything does not
+    fit, nothing is changed. Files that other
     programs wrote are fine as far as the model goes, if the names of their tensors are its own.
 
     Args:
@@ -126,18 +127,23 @@ def load(
     for what, given in (("optimizer", optimizer), ("schedule", schedule), ("loader", loader)):
         if given is not None and what not in training:
             raise OptionError(f"{path}: holds no {what}'s state")
+    set_up = [part for part in (model, optimizer, schedule) if part is not None]
+    before = [part.state_dict() for part in set_up]
     try:
         _check_dtypes(model, weights)
         model.load_state_dict(weights)
         if optimizer is not None:
             optimizer.load_state_dict(training["optimizer"])
-            defaults.generator().bit_generator.state = training["random"]
         if schedule is not None:
             schedule.load_state_dict(training["schedule"])
         if loader is not None:
             _set_loader(loader, training["loader"])
     except TinygradError as error:
+        for part, state in zip(set_up, before, strict=True):
+            part.load_state_dict(state)
         raise type(error)(f"{path}: {error}") from error
+    if optimizer is not None:
+        defaults.generator().bit_generator.state = training["random"]
     return _history(training.get("history"))
 
 

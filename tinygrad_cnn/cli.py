@@ -37,8 +37,10 @@ class Commands(TyperGroup):
             sentence = error.format_message()
         except BrokenPipeError:
             raise
-        except (TinygradError, OSError) as error:
+        except TinygradError as error:
             sentence = str(error)
+        except OSError as error:
+            sentence = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         typer.echo(f"tinygrad-cnn: {sentence}", err=True)
         raise typer.Exit(2)
 
@@ -92,7 +94,7 @@ def train(
     lr: Annotated[
         float | None, typer.Option(help="Learning rate.  [default: 0.1 for sgd, else 0.003]")
     ] = None,
-    momentum: Annotated[float, typer.Option(help="Of sgd alone.")] = 0.9,
+    momentum: Annotated[float | None, typer.Option(help="Of sgd alone.  [default: 0.9]")] = None,
     weight_decay: Annotated[float, typer.Option(help="Pull of the weights towards 0.")] = 0.0,
     batch_size: Annotated[int, typer.Option(help="Examples in a step.")] = 32,
     schedule: Annotated[str, typer.Option(help=f"One of {', '.join(SCHEDULES)}.")] = "constant",
@@ -178,13 +180,16 @@ def _try(name: str, network: Module, data: Dataset) -> None:
 
 
 def _optimizer(
-    name: str, network: Module, lr: float | None, momentum: float, weight_decay: float
+    name: str, network: Module, lr: float | None, momentum: float | None, weight_decay: float
 ) -> optim.Optimizer:
     params = network.parameters()
     if name == "sgd":
-        return optim.SGD(params, 0.1 if lr is None else lr, momentum, weight_decay)
+        rate, keep = 0.1 if lr is None else lr, 0.9 if momentum is None else momentum
+        return optim.SGD(params, rate, keep, weight_decay)
     if name not in OPTIMIZERS:
         raise OptionError(f"unknown optimizer {name!r}; there are {', '.join(OPTIMIZERS)}")
+    if momentum is not None:
+        raise OptionError(f"--momentum is an option of sgd, and the optimizer is {name}")
     kind = optim.Adam if name == "adam" else optim.AdamW
     return kind(params, 0.003 if lr is None else lr, weight_decay=weight_decay)
 
@@ -299,8 +304,10 @@ def predict(
     """Name the likeliest classes of an image.
 
     The image is made grey, if the model's images are, and resized to their size. Fashion-MNIST
-    shows light things on a dark ground: --invert a usual photograph.
+    shows light things on a dark ground: --invert a usual photograph. What is transparent is white.
     """
+    if out is not None:
+        checkpoint.need_folder(out)
     network = build(model)
     pixels = _read_image(image, MODELS[model].input_shape, model)
     if invert:
@@ -326,14 +333,23 @@ def _read_image(path: Path, shape: tuple[int, ...], model: str) -> np.ndarray[An
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise OptionError(f"{model} takes inputs of shape {shape}, which no image has")
     if not path.is_file():
-        raise DataError(f"{path}: there is no such file")
+        what = "is a folder, and an image is needed" if path.is_dir() else "there is no such file"
+        raise DataError(f"{path}: {what}")
     channels, height, width = shape
     try:
         with Image.open(path) as file:
-            upright = ImageOps.exif_transpose(file)
-            picture = upright.convert("L" if channels == 1 else "RGB").resize((width, height))
+            picture: Any = ImageOps.exif_transpose(file)
+            picture.load()
     except (OSError, ValueError, SyntaxError) as error:
         raise DataError(f"{path}: cannot be read as an image ({error})") from error
+    if picture.mode.startswith("I;16"):  # which convert would cut off at 255
+        picture = Image.fromarray((np.asarray(picture) / 257).round().astype(np.uint8))
+    elif picture.mode in ("I", "F"):
+        raise DataError(f"{path}: has pixels of 32 bits; save it with 8 or 16")
+    if picture.has_transparency_data:
+        ground = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(ground, picture.convert("RGBA"))
+    picture = picture.convert("L" if channels == 1 else "RGB").resize((width, height))
     pixels = np.asarray(picture, np.float32) / np.float32(255)
     return pixels.reshape(height, width, channels).transpose(2, 0, 1)
 

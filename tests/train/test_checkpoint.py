@@ -228,8 +228,10 @@ def test_another_loader_or_optimizer_is_refused(path):
         "SGD: this is the state of Adam": Run("sgd"),
     }  # fmt: skip
     for message, run in wrong.items():
+        before = run.state
         with pytest.raises(OptionError, match=message):
             resume(path, run)
+        assert_same(run.state, before)
 
 
 def test_paths_that_lead_nowhere_are_named(tmp_path):
