@@ -136,11 +136,11 @@ one_each = tg.conv2d(X, odd, padding=1)
 assert np.array_equal(tg.conv2d(X, odd, padding="same_lower").data, one_each.data)
 assert np.array_equal(tg.conv2d(X, odd, padding="same_upper").data, one_each.data)
 
-course_picture = viz.draw(tg.zoom(course, (0, 0, 0, 0)), legend=False)  # one pixel: X[0, 0]
+course_picture = viz.convolution(X, W, padding="same_lower", at=(0, 0))
 course_picture
 
 # %%
-frameworks_picture = viz.draw(tg.zoom(frameworks, (0, 0, 0, 0)), legend=False)  # four pixels
+frameworks_picture = viz.convolution(X, W, padding="same", at=(0, 0))
 frameworks_picture
 
 # %% [markdown]
@@ -352,9 +352,58 @@ frame_picture
 
 # %% [markdown]
 # What did this backward pass do? It took 4×4 numbers and spread each through the kernel over a 5×5
-# image: small became large. Used as a layer, that is the **transposed convolution**, which belongs to
-# this page, and follows.
+# image: small became large. Used as a layer, that is the **transposed convolution**.
 #
+# ## The transposed convolution
+#
+# Each input number is a stamp's strength, the kernel is the stamp, and where stamps overlap they add.
+# Four stamps of 2×2, one pixel apart, make 3×3:
+
+# %%
+small = tg.Tensor(np.arange(4.0).reshape(1, 1, 2, 2), requires_grad=True, name="x")
+stamp = tg.Tensor(np.arange(4.0).reshape(1, 1, 2, 2), name="W")
+
+large = tg.conv_transpose2d(small, stamp)
+
+assert large.data[0, 0].tolist() == [[0, 0, 1], [0, 4, 6], [4, 12, 9]]
+assert large.data[0, 0, 1, 1] == 0 * 3 + 1 * 2 + 2 * 1 + 3 * 0  # all four stamps meet here
+
+stamps_picture = viz.panels(
+    {"x": small, "W, the stamp": stamp, "all four stamps": large}, scale="shared"
+)
+stamps_picture
+
+# %% [markdown]
+# A stride now sets the stamps further apart, so it makes the output *larger*. The size is that of a
+# convolution, solved for its input: **(n − 1)·s + k − p**. Networks that draw images, or that label
+# every pixel, grow their maps like this. (The example is that of *Dive into Deep Learning*, section 14.10;
+# Dumoulin & Visin treat all cases. Some call it "deconvolution", but it undoes nothing: it gives back
+# the size, not the numbers.)
+
+# %%
+apart = tg.conv_transpose2d(small, stamp, stride=2)
+
+assert apart.shape[2:] == (4, 4) == ((2 - 1) * 2 + 2,) * 2
+assert apart.data[0, 0].tolist() == [[0, 0, 0, 1], [0, 0, 2, 3], [0, 2, 0, 3], [4, 6, 6, 9]]
+assert tg.conv2d(apart, stamp, stride=2).shape == small.shape
+assert not np.array_equal(tg.conv2d(apart, stamp, stride=2).data, small.data)
+
+apart_picture = viz.panels({"stride 1": large, "stride 2": apart}, scale="shared")
+apart_picture
+
+# %% [markdown]
+# "Transposed", because of tutorial 4: if a convolution is multiplication by a matrix, its backward pass
+# is multiplication by the transposed one. So each is the other's gradient.
+
+# %%
+g = np.random.default_rng(0).standard_normal(large.shape)
+
+assert np.allclose(tg.grad(large, small, grad_outputs=g).data, tg.conv2d(g, stamp.data))
+
+matrix = tg.jacobian(lambda x: tg.conv2d(x, stamp))(np.zeros((1, 1, 3, 3))).reshape(4, 9)
+assert np.array_equal(matrix.data.T @ small.data.ravel(), large.data.ravel())
+
+# %% [markdown]
 # ## Your turn
 #
 # Put your answers in place of the dots. The cell after each exercise says whether you are right, and if
@@ -417,4 +466,5 @@ check("never_looked_at", never_looked_at, np.sum(seen.data == 0))
 # - Padding keeps the size and gives the border its say. p = k − 1 in all keeps the size exactly.
 # - For even kernels there are two "same". The course's is `"same_lower"`; `"same"` is PyTorch's.
 # - Stride keeps every s-th output. A stride longer than the kernel is blind in between.
+# - A transposed convolution stamps the kernel: stride makes it grow. Size (n − 1)·s + k − p.
 # - The size is ⌊(n − k + p + s) / s⌋, with p counted on both sides together, and with its floor.

@@ -12,6 +12,8 @@ from ..html import page as whole_page
 from .cells import Cell, Tutorial
 from .run import Result, Session, save_picture
 
+_WIDE = 1300  # pixels: from here on a picture scrolls, as its text would become too small
+
 
 def write_page(
     tutorial: Tutorial,
@@ -67,7 +69,9 @@ def _code(cell: Cell, result: Result, more: str) -> str:
     if result.text:
         parts.append(f'<pre class="output">{html.escape(result.text)}</pre>')
     if result.picture:
-        parts.append(figure(result.picture.title, result.picture) + more)
+        shown = figure(result.picture.title, result.picture) + more
+        wide = result.picture.size[0] > _WIDE
+        parts.append(f'<div class="wide">{shown}</div>' if wide else shown)
     if result.error:
         parts.append(f'<pre class="error">{html.escape(result.error)}</pre>')
     kind = "exercise" if cell.exercise else "cell"
@@ -108,5 +112,6 @@ details { margin: .4rem 0 1rem; } summary { cursor: pointer; }
 figure { margin: .8rem 0; overflow-x: auto; border-radius: 8px; padding: 10px;
          border: 1px solid #8884; }
 figure img { max-width: 100%; height: auto; display: block; margin: auto; }
+.wide img { max-width: none; }
 .more { margin: -.5rem 0 1rem; font-size: 14px; }
 """
