@@ -84,4 +84,9 @@ def mistakes_of(tutorial: Tutorial) -> str:
 
 @pytest.mark.parametrize("tutorial", listed(), ids=named)
 def test_the_list_of_tutorials_names_it(tutorial: Tutorial) -> None:
-    assert f"({tutorial.path.name})" in (tutorial.path.parent / "README.md").read_text("utf-8")
+    readme = tutorial.path.parent / "README.md"
+    row = next(
+        line for line in readme.read_text("utf-8").splitlines() if f"({tutorial.path.name})" in line
+    )
+    for picture in re.findall(r'src="([^"]+)"', row):
+        assert (readme.parent / picture).is_file()

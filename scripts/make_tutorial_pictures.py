@@ -1,0 +1,55 @@
+"""Draw the pictures in tutorials/README.md: one of each tutorial, as docs/tutorials/NN.png.
+
+    python scripts/make_tutorial_pictures.py 3 7
+
+draws those of some; without numbers, of all. It runs each tutorial up to its picture.
+"""
+
+import sys
+from pathlib import Path
+
+from viz.tutorial import Session, Tutorial, find, listed
+
+FOLDER = Path(__file__).parent.parent / "docs" / "tutorials"
+WIDTH = 560
+PICTURES = {
+    "01": "moons",
+    "02": "bias",
+    "03": "filters",
+    "04": "matrices",
+    "05": "padded",
+    "06": "channels",
+    "07": "lenet",
+    "08": "confusion",
+    "09": "",
+    "10": "",
+    "11": "",
+    "12": "",
+    "13": "block",
+    "14": "tree",
+    "15": "graph",
+    "16": "flow",
+}
+"""The name of each tutorial's picture, without its ending `_picture`; empty: its first one."""
+
+
+def draw(tutorial: Tutorial) -> None:
+    """Run it up to the picture, and save that."""
+    number = tutorial.name[:2]
+    session = Session(tutorial)
+    for cell in tutorial.cells:
+        result = session.run(cell)
+        if result.error:
+            sys.exit(f"{tutorial.path}\n{result.error}")
+        if result.picture and PICTURES[number] in ("", result.name.removesuffix("_picture")):
+            break
+    else:
+        sys.exit(f"{tutorial.path}: has no {PICTURES[number]}_picture")
+    path = FOLDER / f"{number}.png"
+    path.write_bytes(result.picture.png(width=WIDTH))
+    print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB", flush=True)
+
+
+FOLDER.mkdir(parents=True, exist_ok=True)
+for tutorial in map(find, sys.argv[1:]) if sys.argv[1:] else listed():
+    draw(tutorial)
