@@ -12,10 +12,12 @@ from .bars import gradient_bars
 from .confusions import confusion
 from .connectivity import connectivity
 from .curves import training
+from .distributions import histograms
 from .flow import gradient_flow
 from .graph import draw
 from .jacobian import jacobian
 from .maps import feature_maps, filters
+from .normalising import batch_norm
 from .panels import panels
 from .paths import path_lengths, unroll
 from .picture import Picture
@@ -29,6 +31,7 @@ __all__ = [
     "Animation",
     "Picture",
     "architecture",
+    "batch_norm",
     "confusion",
     "connectivity",
     "convolution",
@@ -37,6 +40,7 @@ __all__ = [
     "filters",
     "gradient_bars",
     "gradient_flow",
+    "histograms",
     "images",
     "jacobian",
     "panels",

@@ -21,12 +21,14 @@ from .bars import gradient_bars
 from .confusions import confusion
 from .connectivity import connectivity
 from .curves import training
+from .distributions import histograms
 from .facts import SHOWN
 from .flow import gradient_flow
 from .gallery import Section, write_page
 from .graph import draw
 from .jacobian import jacobian
 from .maps import feature_maps, filters
+from .normalising import batch_norm
 from .panels import panels
 from .paths import unroll
 from .picture import Picture
@@ -249,6 +251,19 @@ def _architectures() -> Iterator[Picture]:
     yield architecture({name: tg.models.build(name) for name in ("resnet18", "resnet152")})
 
 
+def _histograms() -> Iterator[Picture]:
+    yield histograms(_run("lenet"))
+    yield histograms(_deep(nn.ReLU))
+
+
+def _batch_norm() -> Iterator[Picture]:
+    tg.manual_seed(0)
+    images = tg.Tensor(fashion_mnist("test").inputs[:16])
+    maps = nn.Conv2d(1, 6, kernel_size=5, padding=2)(images)
+    yield batch_norm(maps, np.linspace(0.5, 2, 6), np.linspace(-1, 1, 6))
+    yield batch_norm(np.random.default_rng(0).normal(3, 2, (5, 3)))
+
+
 def _images() -> Iterator[Picture]:
     model, _ = _lesson()
     held_out = fashion_mnist("test")
@@ -329,6 +344,8 @@ SAMPLES: list[tuple[str, Callable[[], Picture | Iterator[Picture]]]] = [
     ("Gradients layer by layer, side by side", _bars),
     ("Gradients layer by layer, over steps of training", _bars_over_steps),
     ("Architectures, as in a textbook", _architectures),
+    ("Values and gradients of each layer, as histograms", _histograms),
+    ("Batch normalisation: before, normalised, scaled", _batch_norm),
     ("Paths of residual networks", _paths),
     ("Convolution: one output cell as arithmetic", _convolutions),
     ("Pooling: one output cell", _poolings),
