@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
+import gradchecks
 import numpy as np
 from micrograd_style import Value
 from timing import Step
@@ -190,4 +191,7 @@ CASES: dict[str, tuple[Callable[[], dict[str, Step]], int]] = {
     "chain of 2,000 ops": (chain, 15),
     "2,000 ops on Scalars": (scalars, 15),
     "2-16-16-1 network on Scalars, 8 points": (scalar_mlp, 9),
+    "gradcheck of a convolution": (gradchecks.convolution, 9),
+    "gradcheck of a batch norm": (gradchecks.batch_norm, 9),
+    "gradcheck of a residual block": (gradchecks.residual_block, 9),
 }

@@ -54,3 +54,16 @@ def test_a_jax_function() -> None:
         return np.asarray(jax.vjp(jax.numpy.tanh, x)[1](cotangent)[0])
 
     assert tg.gradcheck(lambda x: np.asarray(jax.numpy.tanh(x)), x, vjp=vjp)
+
+
+@pytest.mark.parametrize("pattern", ["", "transposed"])
+def test_a_layer_written_by_hand(pattern: str) -> None:
+    def linear(x: Any, w: Any) -> Any:
+        return x @ w
+
+    def vjp(g: Any, x: Any, w: Any) -> Any:
+        by_w = x.T @ g
+        return g @ w.T, by_w.T if pattern else by_w
+
+    report = tg.gradcheck(linear, [x, np.eye(4) + x[:1]], vjp=vjp)
+    assert report.pattern == pattern, report

@@ -67,6 +67,29 @@ def gradcheck(
         >>> cube = tg.op("cube", lambda x: x**3, lambda g, y, x: g * 2 * x**2)
         >>> tg.gradcheck(cube, x).diagnosis
         "the gradient for 'x' is off by a constant factor of 2/3"
+
+        A layer written by hand, of plain arrays; its gradient as `vjp`:
+
+        >>> w = np.array([[1.0, 2.0], [0.5, -1.0], [0.0, 3.0]])
+        >>> def linear(x, w): return x @ w
+        >>> def linear_vjp(g, x, w): return g @ w.T, x.T @ g
+        >>> bool(tg.gradcheck(linear, [np.ones((4, 3)), w], vjp=linear_vjp))
+        True
+
+        A ``torch.autograd.Function`` or a JAX function is wrapped just so::
+
+            def vjp(g, x):  # PyTorch
+                leaf = torch.tensor(x, requires_grad=True)
+                Square.apply(leaf).backward(torch.tensor(g))
+                return leaf.grad.numpy()
+
+            tg.gradcheck(lambda x: Square.apply(torch.tensor(x)).numpy(), x, vjp=vjp)
+
+            jax.config.update("jax_enable_x64", True)
+            tg.gradcheck(
+                lambda x: np.asarray(f(x)), x,
+                vjp=lambda g, x: np.asarray(jax.vjp(f, x)[1](g)[0]),
+            )
     """
     if order not in (1, 2):
         raise OptionError(f"gradcheck: order must be 1 or 2, got {order!r}")
