@@ -85,18 +85,22 @@ def grad(
     wanted = [target.node for target in targets]
     found = walk({root: start}, wanted=wanted, grain=grain)
     results: list[Any] = []
+    taken = {*wanted, start.node} if isinstance(start, Handle) else set(wanted)
     for i, target in enumerate(targets):
-        gradient = found.get(target.node)
+        gradient: Any = found.get(target.node)
         if gradient is None and not allow_unused:
             raise GraphError(
                 f"grad: y does not depend on x[{i}] ({target.node.describe()}); "
                 "allow_unused=True gives None for it"
             )
-        results.append(
-            gradient
-            if gradient is None or isinstance(gradient, Handle)
-            else _leaf(target.grain, gradient)
-        )
+        if isinstance(gradient, Handle):
+            if gradient.node in taken:  # of a + b both have the same
+                gradient = _own(gradient)
+            taken.add(gradient.node)
+        elif gradient is not None:
+            own = gradient if type(gradient) is float else np.array(gradient)
+            gradient = _leaf(target.grain, own)
+        results.append(gradient)
     return results[0] if isinstance(x, Handle) else tuple(results)
 
 
@@ -383,6 +387,11 @@ def seed(y: Handle, grad: Any) -> Any:
     if array.shape != shape:
         raise ShapeError(f"backward: y has shape {shape}, but the gradient {array.shape}")
     return array
+
+
+def _own(gradient: Any) -> Any:
+    """The same recorded gradient, on a node of its own."""
+    return gradient * 1.0
 
 
 def _leaf(grain: type[Handle], value: Any) -> Any:

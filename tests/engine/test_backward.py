@@ -412,3 +412,14 @@ def test_a_single_number_can_be_formatted():
 def test_what_is_no_cotangent(use, error, message):
     with pytest.raises(error, match=message):
         use(tg.Tensor([1.0, 2.0], requires_grad=True))
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_no_gradient_changes_with_another(create_graph):
+    """Of a + b both get the cotangent: each as its own."""
+    a, b = (tg.Tensor([1.0, 2.0], requires_grad=True) for _ in "ab")
+    cotangent = tg.Tensor([3.0, 4.0])
+    to_a, to_b = tg.grad(a + b, [a, b], cotangent, create_graph=create_graph)
+    to_a.data = np.zeros(2)
+    assert to_b.numpy().tolist() == cotangent.numpy().tolist() == [3.0, 4.0]
+    assert not np.shares_memory(to_a.numpy(), to_b.numpy())
