@@ -25,7 +25,13 @@ from .plots import images
 from .receptive import receptive_field
 from .summary import summary_page
 from .textbook import architecture
-from .windows import convolution, pooling
+from .windows import (
+    convolution,
+    convolution_backward,
+    pooling,
+    pooling_backward,
+    transposed_convolution,
+)
 
 __all__ = [
     "Animation",
@@ -35,6 +41,7 @@ __all__ = [
     "confusion",
     "connectivity",
     "convolution",
+    "convolution_backward",
     "draw",
     "feature_maps",
     "filters",
@@ -46,8 +53,10 @@ __all__ = [
     "panels",
     "path_lengths",
     "pooling",
+    "pooling_backward",
     "receptive_field",
     "summary_page",
     "training",
+    "transposed_convolution",
     "unroll",
 ]

@@ -35,7 +35,13 @@ from .picture import Picture
 from .plots import images
 from .receptive import receptive_field
 from .textbook import architecture
-from .windows import convolution, pooling
+from .windows import (
+    convolution,
+    convolution_backward,
+    pooling,
+    pooling_backward,
+    transposed_convolution,
+)
 
 # --- the programs that are drawn -----------------------------------------------------------------
 
@@ -212,6 +218,17 @@ def _poolings() -> Iterator[Picture]:
     yield pooling([[3.0, 1.0, 3.0, np.nan], [0.0, 3.0, 2.0, 1.0]], 2, at=(0, 0))
 
 
+def _backward_windows() -> Iterator[Picture]:
+    x, w = np.arange(9.0).reshape(3, 3), np.arange(4.0).reshape(2, 2)
+    yield transposed_convolution(x[:2, :2], w, at=(1, 0))
+    yield transposed_convolution(x, w, [1.0], stride=2, padding=1, at=(1, 1))
+    yield convolution_backward(x, w, stride=2, padding=1, at=(1, 1))
+    yield convolution_backward(x, w, [[1.0, 2.0], [3.0, 4.0]], wrt="w", at=(0, 1))
+    ties = [[3.0, 1.0, 3.0, 2.0], [0.0, 3.0, 2.0, 2.0], [1.0, 5.0, 0.0, 4.0], [2.0, 2.0, 4.0, 4.0]]
+    yield pooling_backward(ties, 2)
+    yield pooling_backward(ties, 3, 1, kind="mean", at=(0, 0))
+
+
 def _receptive_fields() -> Iterator[Picture]:
     yield receptive_field(nn.Sequential(nn.Conv2d(1, 1, 2), nn.Conv2d(1, 1, 2)), (1, 1, 8, 8))
     tg.manual_seed(0)
@@ -349,6 +366,7 @@ SAMPLES: list[tuple[str, Callable[[], Picture | Iterator[Picture]]]] = [
     ("Paths of residual networks", _paths),
     ("Convolution: one output cell as arithmetic", _convolutions),
     ("Pooling: one output cell", _poolings),
+    ("Transposed convolution; backward of convolution and pooling", _backward_windows),
     ("Receptive fields", _receptive_fields),
     ("Training: one run; several, some over seeds", _training),
     ("Images with label and prediction; in colour, some of it broken", _images),

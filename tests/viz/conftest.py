@@ -110,6 +110,13 @@ class Browser:
         for kind in ("mousePressed", "mouseReleased"):
             self.send("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **place)
 
+    def texts_outside(self) -> list[str]:
+        """The texts of the first picture on the page that reach over its ground."""
+        return self.evaluate("""(frame => [...document.querySelectorAll("svg text")].filter(t => {
+            const r = t.getBoundingClientRect()
+            return r.left < frame.left || r.right > frame.right || r.bottom > frame.bottom
+        }).map(t => t.textContent))(document.querySelector(".ground").getBoundingClientRect())""")
+
     def resize(self, width: int, height: int) -> None:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.send("Emulation.setDeviceMetricsOverride", **size)

@@ -59,11 +59,7 @@ def test_counts_as_on_the_slide():
 @pytest.mark.browser
 def test_text_is_inside_the_picture(browser, tmp_path):
     browser.open(viz.connectivity((3, 3), 2, padding=1).save(tmp_path / "page.html"))
-    beyond = browser.evaluate("""(frame => [...document.querySelectorAll("svg text")].filter(t => {
-            const r = t.getBoundingClientRect()
-            return r.left < frame.left || r.right > frame.right || r.bottom > frame.bottom
-        }).map(t => t.textContent))(document.querySelector(".ground").getBoundingClientRect())""")
-    assert beyond == []
+    assert browser.texts_outside() == []
     outside = browser.evaluate("""[...document.querySelectorAll(".entry")].filter(e => {
             const box = e.querySelector("rect").getBBox(), t = e.querySelector("text")?.getBBox()
             return t && (t.x < box.x || t.x + t.width > box.x + box.width)

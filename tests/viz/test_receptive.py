@@ -59,11 +59,7 @@ def test_pictures_are_well_formed_and_hold_few_maps(draw):
 @pytest.mark.browser
 def test_text_is_inside_the_picture(browser, tmp_path):
     browser.open(lenet().save(tmp_path / "page.html"))
-    beyond = browser.evaluate("""(frame => [...document.querySelectorAll("svg text")].filter(t => {
-            const r = t.getBoundingClientRect()
-            return r.left < frame.left || r.right > frame.right || r.bottom > frame.bottom
-        }).map(t => t.textContent))(document.querySelector(".ground").getBoundingClientRect())""")
-    assert beyond == []
+    assert browser.texts_outside() == []
     assert browser.complaints == []
 
 

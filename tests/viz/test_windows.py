@@ -14,10 +14,9 @@ from tinygrad_cnn.errors import DtypeError, OptionError, ShapeError
 from viz.windows.numbers import number_text
 from viz.windows.window import Window
 
-X = np.arange(9.0).reshape(3, 3)
-W = np.arange(4.0).reshape(2, 2)
+from .window_strategies import W, X, convolutions, poolings
+
 NAN = float("nan")
-small = st.integers(1, 3)
 
 
 def cells(picture: viz.Picture, kind: str) -> list[str]:
@@ -26,33 +25,6 @@ def cells(picture: viz.Picture, kind: str) -> list[str]:
     return [
         g.find("{*}text").text for g in groups if {"cell", kind} <= set(g.get("class", "").split())
     ]
-
-
-@st.composite
-def convolutions(draw):
-    """Arguments for a convolution that fits, in one or two dimensions."""
-    d = draw(st.integers(1, 2))
-    rng = np.random.default_rng(draw(st.integers(0, 1000)))
-    channels, outputs = draw(small), draw(small)
-    kernel = [draw(small) for _ in range(d)]
-    dilation = tuple(draw(st.integers(1, 2)) for _ in range(d))
-    padding = tuple((draw(st.integers(0, 2)), draw(st.integers(0, 2))) for _ in range(d))
-    size = [
-        max(1, (k - 1) * e + 1 - sum(p)) + draw(st.integers(0, 4))
-        for k, e, p in zip(kernel, dilation, padding, strict=True)
-    ]
-    bias = rng.normal(size=outputs) if draw(st.booleans()) else None
-    options = {
-        "stride": tuple(draw(small) for _ in range(d)),
-        "padding": padding,
-        "dilation": dilation,
-    }
-    return (
-        rng.normal(size=(channels, *size)),
-        rng.normal(size=(outputs, channels, *kernel)),
-        bias,
-        options,
-    )
 
 
 @given(convolutions(), st.data())
@@ -108,22 +80,6 @@ def test_the_slides_whole_outputs():
     assert "19 + 37 = 56" in picture.svg
     shown = list(map(int, cells(picture, "cell")[-12:]))
     assert shown == [56, 72, 104, 120, 76, 100, 148, 172, 96, 128, 192, 224]
-
-
-@st.composite
-def poolings(draw):
-    d = draw(st.integers(1, 2))
-    rng = np.random.default_rng(draw(st.integers(0, 1000)))
-    kernel = tuple(draw(small) for _ in range(d))
-    padding = tuple(draw(st.integers(0, k // 2)) for k in kernel)
-    size = [k + draw(st.integers(0, 4)) for k in kernel]
-    options = {
-        "kernel_size": kernel,
-        "stride": tuple(draw(small) for _ in range(d)),
-        "padding": padding,
-    }
-    # whole numbers: ties are common
-    return rng.integers(-2, 3, (draw(small), *size)).astype(float), options
 
 
 @given(poolings(), st.sampled_from(["max", "mean"]), st.booleans(), st.data())
@@ -243,9 +199,5 @@ def test_numbers_stay_inside_their_cells_and_all_inside_the_picture(browser, tmp
         })""")
     assert outside == []
     assert browser.evaluate("document.querySelectorAll('.cell').length") > 5
-    beyond = browser.evaluate("""(frame => [...document.querySelectorAll("svg text")].filter(t => {
-            const r = t.getBoundingClientRect()
-            return r.left < frame.left || r.right > frame.right || r.bottom > frame.bottom
-        }).map(t => t.textContent))(document.querySelector(".ground").getBoundingClientRect())""")
-    assert beyond == []
+    assert browser.texts_outside() == []
     assert browser.complaints == []

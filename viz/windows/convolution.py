@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -111,16 +113,52 @@ def read_convolution(
 # --- the scene -----------------------------------------------------------------------------------
 
 
-def scene_of(c: Convolution, window: Window, so_far: bool = False) -> Scene:
-    """Input ∗ kernel = products → output, and the sum in words."""
+@dataclass(frozen=True)
+class Words:
+    """What the arrays of a convolution are called.
+
+    Attributes:
+        input, kernel, output: above the grids.
+        x, w, y: in tooltips.
+        title: of the picture; written from the convolution if empty.
+        notes: instead of the ones on padding and on kernels.
+    """
+
+    input: str = "input"
+    kernel: str = "kernel"
+    output: str = "output"
+    x: str = "x"
+    w: str = "w"
+    y: str = "y"
+    title: str = ""
+    notes: tuple[str, ...] | None = None
+
+
+def scene_of(
+    c: Convolution,
+    window: Window,
+    so_far: bool = False,
+    words: Words = Words(),
+    holes: Mapping[Index, str] | None = None,
+) -> Scene:
+    """Input ∗ kernel = products → output, and the sum in words.
+
+    Args:
+        c: the convolution.
+        window: of the output cell.
+        so_far: leave later outputs blank.
+        words: what the arrays are called.
+        holes: kinds of cells of the padded input that are zeros put in.
+    """
     o = window.output[0]
+    outputs = output_grids(c.y, window.output, title=words.output, name=words.y, so_far=so_far)
     told = "sum" if window.bias is None else "sum + bias"
     columns = (
-        Column(_inputs(c, window)),
-        Column(_kernels(c, window), "∗"),
+        Column(_inputs(c, window, words, holes)),
+        Column(_kernels(c, window, words), "∗"),
         Column(_products(c, window), "="),
         Column((number_grid(window.sum, told),), "Σ"),
-        Column(output_grids(c.y, window.output, so_far=so_far), "→"),
+        Column(outputs, "→"),
     )
     padded = any(before or after for before, after in c.padding)
     notes = (
@@ -128,12 +166,12 @@ def scene_of(c: Convolution, window: Window, so_far: bool = False) -> Scene:
         f"Only the kernel of output channel {o} is shown; each channel has its own."
         * (len(c.y) > 1),
     )
+    where = index_text(window.output if len(c.y) > 1 else window.output[1:])
     return Scene(
-        f"Output {index_text(window.output if len(c.y) > 1 else window.output[1:])} of a "
-        f"convolution{_options(c)}",
+        words.title or f"Output {where} of a convolution{_options(c)}",
         columns,
         _lines(window),
-        tuple(filter(None, notes)),
+        tuple(filter(None, notes if words.notes is None else words.notes)),
     )
 
 
@@ -149,22 +187,33 @@ def _options(c: Convolution) -> str:
     return f" with {', '.join(said)}" if said else ""
 
 
-def _inputs(c: Convolution, window: Window) -> tuple[Grid, ...]:
+def _inputs(
+    c: Convolution, window: Window, words: Words, holes: Mapping[Index, str] | None
+) -> tuple[Grid, ...]:
     span = tuple((k - 1) * e + 1 for k, e in zip(c.w.shape[2:], c.dilation, strict=True))
     reads = ((p.cell, "window pad" if p.padding else "window") for p in window.products)
     start = (0, *c.start(window.output[1:]))
-    return input_grids(c.x, c.padding, reads, start, (len(c.x), *span))
+    return input_grids(
+        c.x,
+        c.padding,
+        reads,
+        start,
+        (len(c.x), *span),
+        title=words.input,
+        name=words.x,
+        faint=holes,
+    )
 
 
-def _kernels(c: Convolution, window: Window) -> tuple[Grid, ...]:
+def _kernels(c: Convolution, window: Window, words: Words) -> tuple[Grid, ...]:
     o = window.output[0]
-    which = f"kernel {o}" if len(c.y) > 1 else "kernel"
+    which = f"{words.kernel} {o}" if len(c.y) > 1 else words.kernel
     return tuple(
         Grid(
             plane,
             titled(which, name),
             size_text(plane.shape),
-            f"w[{o}, {i}]" if plane.ndim == c.w.ndim - 2 else f"w[{o}]",
+            f"{words.w}[{o}, {i}]" if plane.ndim == c.w.ndim - 2 else f"{words.w}[{o}]",
             kinds=dict.fromkeys(np.ndindex(plane.shape), "kernel"),
         )
         for i, (plane, name) in enumerate(planes(c.w[o]))

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from .. import svg
 from ..paths.words import wrap
 from .grid import Cells, Grid, draw_grid, size_of
+from .numbers import Index
 
 MARGIN, _GAP, _SIGN = 18.0, 12.0, 26.0
 _HEADING, _TITLE, _NOTE, _LINE = 15.0, 12.5, 11.0, 14.0
 _NARROWEST = 380.0
+
+
+Corners = Sequence[Sequence[tuple[float, float]]]  # of each column's grids
 
 
 @dataclass(frozen=True)
@@ -22,11 +26,29 @@ class Column:
         grids: from top to bottom.
         sign: between the column before and this one.
         between: between its grids.
+        room: pixels more before it, for arrows.
     """
 
     grids: tuple[Grid, ...]
     sign: str = ""
     between: str = ""
+    room: float = 0.0
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """From a cell of one grid to a cell of another.
+
+    Attributes:
+        start, end: column, grid in the column, and the cell's (row, column) in it.
+        ink: its colour.
+        tooltip: what it says.
+    """
+
+    start: tuple[int, int, Index]
+    end: tuple[int, int, Index]
+    ink: str
+    tooltip: str
 
 
 @dataclass(frozen=True)
@@ -38,12 +60,14 @@ class Scene:
         columns: from left to right.
         lines: below: the sum, written out.
         notes: below that, in grey.
+        arrows: from cell to cell, over all.
     """
 
     title: str
     columns: tuple[Column, ...]
     lines: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    arrows: tuple[Arrow, ...] = ()
 
 
 def draw_scenes(scenes: Sequence[Scene]) -> list[str]:
@@ -58,7 +82,7 @@ def draw_scenes(scenes: Sequence[Scene]) -> list[str]:
         max(_height(column, each) for column in same)
         for same, each in zip(columns, cells, strict=True)
     ]
-    gaps = [0.0, *(2 * _GAP + _SIGN * bool(same[0].sign) for same in columns[1:])]
+    gaps = [0.0, *(2 * _GAP + _SIGN * bool(c[0].sign) + c[0].room for c in columns[1:])]
     content = max(sum(widths) + sum(gaps), _NARROWEST)
     titles = [wrap(scene.title, content, _HEADING * 1.1) for scene in scenes]
     top = MARGIN + 20 * max(map(len, titles)) + 10
@@ -74,11 +98,15 @@ def draw_scenes(scenes: Sequence[Scene]) -> list[str]:
             for i, line in enumerate(heading)
         ]
         x = MARGIN
+        corners = []
         for column, width, gap, each in zip(scene.columns, widths, gaps, cells, strict=True):
             middle = top + max(heights) / 2
             parts.append(_sign(x + gap / 2, middle, column.sign))
-            parts += _column(column, x + gap, width, middle, each)
+            found, written = _column(column, x + gap, width, middle, each)
+            corners.append(found)
+            parts += written
             x += gap + width
+        parts += [_draw_arrow(arrow, scene, corners, cells) for arrow in scene.arrows]
         parts.append(svg.group(*said, transform=f"translate(0 {svg.number(below)})"))
         size = (content + 2 * MARGIN, height)
         drawn.append(svg.document(*size, *filter(None, parts), title=scene.title, adapts=True))
@@ -122,8 +150,30 @@ def _sign(x: float, y: float, sign: str) -> str:
     return svg.text(x, y + 7, sign, size=20.0, anchor="middle", class_="sign") if sign else ""
 
 
-def _column(column: Column, x: float, width: float, middle: float, cells: Cells) -> list[str]:
-    parts = []
+def _draw_arrow(arrow: Arrow, scene: Scene, corners: Corners, cells: Sequence[Cells]) -> str:
+    """Along the upper side of cells, where no number is; from row to row between the grids."""
+    (column, grid, (row, place)), (into, onto, (line, end)) = arrow.start, arrow.end
+    near, far = cells[column], cells[into]
+    (left, top), (right, up) = corners[column][grid], corners[into][onto]
+    apart = 3.5 + 2.5 * (place % 3)  # neighbours in a row do not hide each other
+    x1, y1 = left + (place + 0.5) * near.width, top + row * near.height + apart
+    x2, y2 = right + (end + 0.5) * far.width, up + line * far.height + apart
+    leaves = left + scene.columns[column].grids[grid].values.shape[1] * near.width + 2
+    bend = (right - leaves) / 2
+    d = "M{},{}H{}C{},{} {},{} {},{}H{}".format(
+        *map(svg.number, (x1, y1, leaves, leaves + bend, y1, right - bend, y2, right - 2, y2, x2))
+    )
+    drawn = svg.path(d, stroke=arrow.ink, stroke_width=1.6)
+    head = svg.polygon([(x2 + 4, y2), (x2 - 4, y2 - 3.4), (x2 - 4, y2 + 3.4)], fill=arrow.ink)
+    dot = svg.element("circle", cx=x1, cy=y1, r=2.0, fill=arrow.ink)
+    return svg.group(drawn, head, dot, class_="arrow", tooltip=arrow.tooltip)
+
+
+def _column(
+    column: Column, x: float, width: float, middle: float, cells: Cells
+) -> tuple[list[tuple[float, float]], list[str]]:
+    """The corner of each grid's cells, and what is drawn."""
+    parts, corners = [], []
     y = middle - _height(column, cells) / 2
     for i, grid in enumerate(column.grids):
         if i:
@@ -134,14 +184,15 @@ def _column(column: Column, x: float, width: float, middle: float, cells: Cells)
         if grid.title:
             parts.append(svg.text(centre, y + 12, grid.title, size=_TITLE, anchor="middle"))
             y += 19
-        parts += draw_grid(grid, centre - across / 2, y, cells)
+        corners.append((centre - across / 2, y))
+        parts += draw_grid(grid, *corners[-1], cells)
         y += down
         if grid.note:
             parts.append(
                 svg.text(centre, y + 15, grid.note, size=_NOTE, anchor="middle", fill=svg.FAINT)
             )
             y += 19
-    return parts
+    return corners, parts
 
 
 def _between(column: Column) -> float:

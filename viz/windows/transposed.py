@@ -1,0 +1,286 @@
+"""`transposed_convolution`: each input cell lays down the kernel times itself; overlaps add."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import tinygrad_cnn as tg
+from tinygrad_cnn.errors import ShapeError
+from tinygrad_cnn.ops.windows import Pairs, padding_pairs, per_axis, places
+
+from ..picture import Picture
+from .convolution import MAX_PLANES
+from .grid import MAX_SIDE, Box, Grid
+from .numbers import (
+    Array,
+    Index,
+    factor_text,
+    index_text,
+    number_text,
+    one_image,
+    read_array,
+    refuse_large,
+    size_text,
+)
+from .planes import input_grids, place_of, planes, short, titled
+from .scene import Column, Scene
+from .shown import shown
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What one input place lays down in one output channel.
+
+    Attributes:
+        channel: the output channel.
+        input: the place, without its channel.
+        factors: the input's numbers there, one for each input channel.
+        values: factors times kernels, summed over the input channels, (kh, kw) or (k,).
+        start: where its first cell lies in the output; outside, where padding cuts.
+        dilation: how far its cells are apart.
+    """
+
+    channel: int
+    input: Index
+    factors: tuple[float, ...]
+    values: Array
+    start: Index
+    dilation: Index
+
+    def cells(self) -> dict[Index, float]:
+        """Its values by the output cell, without the channel, that they are added to."""
+        return {
+            tuple(q + a * e for q, a, e in zip(self.start, tap, self.dilation, strict=True)): float(
+                self.values[tap]
+            )
+            for tap in places(self.values.shape)
+        }
+
+
+@dataclass(frozen=True)
+class Transposed:
+    """A transposed convolution of one image: x (C, …), w (C, O, …), b (O,) or None; its options in
+    full; and the output (O, …) before padding cuts its border off."""
+
+    x: Array
+    w: Array
+    b: Array | None
+    full: Array
+    stride: Index
+    padding: Pairs
+    output_padding: Index
+    dilation: Index
+
+    def stamp(self, place: Index) -> Stamp:
+        """What the input at (output channel, …) lays down."""
+        channel, *at = place
+        factors = np.moveaxis(self.x, 0, -1)[tuple(at)]
+        start = tuple(
+            i * s - before for i, s, (before, _) in zip(at, self.stride, self.padding, strict=True)
+        )
+        values = np.tensordot(factors, self.w[:, channel], axes=1)
+        return Stamp(channel, tuple(at), tuple(map(float, factors)), values, start, self.dilation)
+
+    def output(self, x: Array) -> Array:
+        """The output of another input, uncut."""
+        op = (tg.conv_transpose1d, tg.conv_transpose2d)[x.ndim - 2]
+        with np.errstate(all="ignore"):
+            y = op(
+                x[None],
+                self.w,
+                self.b,
+                stride=self.stride,
+                output_padding=self.output_padding,
+                dilation=self.dilation,
+            )
+        return np.asarray(y)[0]
+
+
+def transposed_convolution(
+    x: Any,
+    w: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    dilation: Any = 1,
+    *,
+    at: Any = None,
+) -> Picture:
+    """One step of a transposed convolution: an input cell times the kernel, added to the output.
+
+    Args:
+        x: one image, as for `convolution`.
+        w: the kernels, (C, O, kh, kw) or (C, O, k), as `tinygrad_cnn.conv_transpose2d` takes them;
+            or a single kernel (kh, kw) or (k,).
+        bias: (O,), or None.
+        stride: how far apart the kernels are laid down.
+        padding: so much of the output's border is cut off.
+        output_padding: so much is added at its end.
+        dilation: how far apart the kernel's cells are laid down.
+        at: the input cell, (i, j) or, with the output channel, (o, i, j); in one dimension i or
+            (o, i). None: an animation of all of them, in which the output grows.
+
+    Returns:
+        A Picture, whose data is a `Stamp`; or an `Animation` of them.
+
+    Raises:
+        ShapeError, OptionError, DtypeError: as for `convolution`.
+
+    Example:
+        >>> import numpy as np
+        >>> from viz import transposed_convolution
+        >>> x, w = np.arange(4.0).reshape(2, 2), np.arange(4.0).reshape(2, 2)
+        >>> transposed_convolution(x, w, at=(1, 0)).data.cells()
+        {(1, 0): 0.0, (1, 1): 2.0, (2, 0): 4.0, (2, 1): 6.0}
+    """
+    name = "transposed_convolution"
+    kernels = read_array(name, "w", w)
+    d = {1: 1, 2: 2, 3: 1, 4: 2}.get(kernels.ndim)
+    if d is None:
+        raise ShapeError(
+            f"{name}: w must be (C, O, kh, kw) or (kh, kw), in one dimension (C, O, k) or (k,), "
+            f"got {kernels.shape}"
+        )
+    kernels = kernels[None, None] if kernels.ndim == d else kernels
+    image = one_image(name, read_array(name, "x", x), d)
+    b = None if bias is None else np.atleast_1d(read_array(name, "bias", bias))
+    op = (tg.conv_transpose1d, tg.conv_transpose2d)[d - 1]
+    options = {
+        "stride": stride,
+        "padding": padding,
+        "output_padding": output_padding,
+        "dilation": dilation,
+    }
+    with np.errstate(all="ignore"):  # NaN and infinities are drawn
+        op(image[None], kernels, b, **options)  # refuses what does not fit
+    steps = per_axis(stride, d, name, "stride", 1)
+    apart = per_axis(dilation, d, name, "dilation", 1)
+    rest = per_axis(output_padding, d, name, "output_padding", 0)
+    pairs = padding_pairs(padding, d, kernels.shape[2:], apart, name)
+    t = Transposed(image, kernels, b, image, steps, pairs, rest, apart)
+    full = t.output(image)
+    refuse_large(name, "x", image.shape, MAX_PLANES, MAX_SIDE)
+    refuse_large(name, "the output", full.shape, MAX_PLANES, MAX_SIDE)
+    t = Transposed(image, kernels, b, full, steps, pairs, rest, apart)
+    return shown(name, at, (kernels.shape[1], *image.shape[1:]), t.stamp, partial(_scene, t))
+
+
+def _scene(t: Transposed, stamp: Stamp, so_far: bool) -> Scene:
+    d, channels, outputs = len(stamp.input), len(t.x), len(t.full)
+    o = stamp.channel
+    reads = [((c, *stamp.input), "window") for c in range(channels)]
+    inputs = input_grids(t.x, ((0, 0),) * d, reads, (0, *stamp.input), (channels, *(1,) * d))
+    which = f"kernel to output {o}" if outputs > 1 else "kernel"
+    kernels = tuple(
+        Grid(
+            plane,
+            titled(which, name),
+            size_text(plane.shape),
+            "w",
+            kinds=dict.fromkeys(np.ndindex(plane.shape), "kernel"),
+        )
+        for plane, name in planes(t.w[:, o])
+    )
+    values = stamp.values if d == 2 else stamp.values[None]
+    laid = Grid(
+        values,
+        "laid down" if channels == 1 else "laid down, summed",
+        name="product",
+        kinds=dict.fromkeys(np.ndindex(values.shape), "product"),
+    )
+    columns = (
+        Column(inputs),
+        Column(kernels, "·"),
+        Column((laid,), "="),
+        Column(_outputs(t, stamp, so_far), "→"),
+    )
+    where = index_text((o, *stamp.input) if outputs > 1 else stamp.input)
+    cut = any(map(any, t.padding))
+    said = "".join(
+        f", {name} {short(value)}"
+        for name, value, default in (
+            ("stride", t.stride, 1),
+            ("padding", t.padding, (0, 0)),
+            ("dilation", t.dilation, 1),
+        )
+        if any(v != default for v in value)
+    )
+    bias = "" if t.b is None else f" Before, the output is the bias, {number_text(float(t.b[o]))}."
+    factors = " + ".join(
+        f"{factor_text(f)} · kernel{f' of channel {i}' if channels > 1 else ''}"
+        for i, f in enumerate(stamp.factors)
+    )
+    return Scene(
+        f"Input {where} of a transposed convolution{said}",
+        columns,
+        (f"{factors} is added to the output from cell {index_text(stamp.start)} on",),
+        tuple(
+            filter(
+                None,
+                (
+                    "Where kernels overlap, their products add." + bias,
+                    "Grey: the border of the output that the padding cuts off." * cut,
+                ),
+            )
+        ),
+    )
+
+
+def _outputs(t: Transposed, stamp: Stamp, so_far: bool) -> tuple[Grid, ...]:
+    """The uncut output: whole, or, so far, of the inputs up to this one."""
+    full = t.full
+    if so_far:
+        until = np.arange(t.x[0].size).reshape(t.x.shape[1:]) <= np.ravel_multi_index(
+            stamp.input, t.x.shape[1:]
+        )
+        full = t.output(np.where(until, t.x, 0.0))
+        bias = np.zeros(len(full)) if t.b is None else t.b
+        full[stamp.channel + 1 :] = bias[stamp.channel + 1 :].reshape(-1, *(1,) * (full.ndim - 1))
+        full[: stamp.channel] = t.full[: stamp.channel]
+    before = [pair[0] for pair in t.padding]
+    kept = np.zeros(full.shape, bool)
+    ends = zip(full.shape[1:], t.padding, strict=True)
+    kept[(slice(None), *(slice(b, n - a) for n, (b, a) in ends))] = True
+    kinds: list[dict[Index, str]] = [{} for _ in planes(full)]
+    for index in np.argwhere(~kept):
+        plane, place = place_of(tuple(map(int, index)))
+        kinds[plane][place] = "pad"
+    corners = []
+    for cell in stamp.cells():
+        plane, place = place_of(
+            (stamp.channel, *(q + b for q, b in zip(cell, before, strict=True)))
+        )
+        kinds[plane][place] = "output pad" if kinds[plane].get(place) == "pad" else "output"
+        corners.append(place)
+    (top, left), (bottom, right) = corners[0], corners[-1]
+    box = Box(top, left, bottom + 1, right + 1)
+    size = [n - sum(p) for n, p in zip(full.shape[1:], t.padding, strict=True)]
+    whole = list(full.shape[1:])
+    if len(size) == 1:  # the channels are rows
+        size, whole = [len(full), *size], list(full.shape)
+    cut = any(map(any, t.padding))
+    note = size_text(size) + (f", cut out of {size_text(whole)}" if cut else "")
+    shift = before if len(before) == 2 else [0, *before]
+    drawn = 0 if full.ndim == 2 else stamp.channel
+    return tuple(
+        Grid(
+            plane,
+            titled("output so far" if so_far else "output", name),
+            note,
+            "y",
+            {
+                place: tuple(q - b for q, b in zip(place, shift, strict=True))
+                for place in np.ndindex(plane.shape)
+            }
+            if plane.size <= 1024
+            else {},
+            kinds[i],
+            (box, "output") if i == drawn else None,
+        )
+        for i, (plane, name) in enumerate(planes(full))
+    )
