@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import diagnose
+from .case import Case
 from .jacobian import TOO_WIDE, Numeric, Tolerance, numerical_jacobian
 from .numeric import Array, careful, quick, scales
 from .report import Entry, Report
@@ -148,7 +149,7 @@ def _explain(
         measured[k] = _measure(
             arrays[k].reshape(-1), chosen[k], number, start, claimed, tolerance, random
         )
-    case = diagnose.Case(
+    case = Case(
         names=[names[k] for k in looked],
         inputs=[arrays[k].reshape(-1)[chosen[k]] for k in looked],
         output=start[0],

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import diagnose
+from .case import Case
 from .jacobian import Numeric, moves
 from .report import Entry, Kink, Report
 from .subject import Array
@@ -93,7 +94,7 @@ class Findings:
         report.entries = self._worst()
         report.verdict, report.worst = "wrong", report.entries[0]
         numeric = self.numeric
-        case = diagnose.Case(
+        case = Case(
             names=self.names,
             inputs=list(self.inputs),
             output=self.here,
