@@ -52,7 +52,9 @@ def fit(
 ) -> History:
     """Train a classifier.
 
-    The same model, loader, options and seed (`tg.manual_seed`) give the same numbers, bit for bit.
+    The same model, loader, options and seed (`tg.manual_seed`) give the same numbers, bit for bit,
+    on one machine with one number of threads (by default its cores;
+    `tg.kernels.parallel.set_num_threads`), which decides the order of some sums.
     Ctrl-C ends the training after the step that is running.
 
     Args:
