@@ -20,7 +20,7 @@ PICTURES = {
     "05": "padded",
     "06": "channels",
     "07": "lenet",
-    "08": "confusion",
+    "08": "maps",
     "09": "",
     "10": "",
     "11": "",

@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 from viz.tutorial import Tutorial, find, listed
 from viz.tutorial.notebook import notebook
 
-LIMIT = 60
+LIMIT = 120
 NOTEBOOKS = ("3", "5")
 
 

@@ -42,6 +42,13 @@ first_picture = viz.convolution(image, kernel, at=(0, 0))
 first_picture
 
 # %% [markdown]
+# Here are all nine, one after the other. (Saved as .html, it moves: → and ← go from window to window.)
+
+# %%
+moving_picture = viz.convolution(image, kernel)
+moving_picture
+
+# %% [markdown]
 # The output is largest where the image looks most like the kernel: 4 of the kernel's 5 ones meet a
 # one. A kernel is a **pattern that is looked for**, and the output says where it was found.
 #

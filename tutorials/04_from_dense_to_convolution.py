@@ -67,15 +67,7 @@ assert np.array_equal(
     convolution @ x.data, tg.conv1d(x.data.reshape(1, 1, 6), kernel.reshape(1, 1, 3))[0, 0]
 )
 
-matrices_picture = viz.panels(
-    {
-        "fully connected, 24": fully,
-        "locally connected, 12": local,
-        "convolution, 3 weights": convolution,
-    },
-    columns=3,
-    signed=True,
-)
+matrices_picture = viz.connectivity(6, kernel=3)
 matrices_picture
 
 # %% [markdown]
@@ -116,11 +108,13 @@ def matrix(layer):
     return tg.jacobian(lambda x: layer(x.reshape(shape)).reshape(-1))(at).data
 
 
-blocks_picture = viz.panels(
-    {f"{name}, {counts[name]}": matrix(layer) for name, layer in layers.items()},
-    columns=1,
-    signed=True,
-)
+assert {name: np.count_nonzero(matrix(layer)) for name, layer in layers.items()} == {
+    "fully connected": 64,
+    "locally connected": 36,
+    "convolution": 4 * 9,  # nine weights, four times
+}
+
+blocks_picture = viz.connectivity((4, 4), kernel=3)
 blocks_picture
 
 # %% [markdown]

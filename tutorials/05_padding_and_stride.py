@@ -48,7 +48,7 @@ nineteen = tg.zoom(bare, (0, 0, 0, 0))
 
 assert nineteen.output.data == 0 * 0 + 1 * 1 + 3 * 2 + 4 * 3 == 19
 
-bare_picture = viz.draw(nineteen, legend=False)
+bare_picture = viz.convolution(X, W, at=(0, 0))
 bare_picture
 
 # %% [markdown]
@@ -155,7 +155,7 @@ strided = tg.conv2d(X, W, padding=1, stride=(3, 2))
 assert strided.data[0, 0].tolist() == [[0, 8], [6, 8]]
 assert np.array_equal(strided.data, padded.data[..., ::3, ::2])
 
-strided_picture = viz.convolution(X, W, padding=1, stride=(3, 2), at=(1, 0))
+strided_picture = viz.convolution(X, W, padding=1, stride=(3, 2))  # it moves: ← and →
 strided_picture
 
 # %% [markdown]
@@ -166,8 +166,8 @@ strided_picture
 #
 # 0×0 + **6×1** + 0×2 + 0×3 = **6**
 #
-# Such slips come easily, since most of the numbers are zeros that are not even in the image. The
-# machine keeps only the product that counts:
+# Such slips come easily, since most of the numbers are zeros that are not even in the image. Only
+# one of the four products counts:
 
 # %%
 six = tg.zoom(strided, (0, 0, 1, 0))
@@ -176,7 +176,7 @@ assert six.output.data == 6 * 1 == 6
 assert sorted(six.cells["X"]) == [(0, 0, 2, 0)]
 assert sorted(six.cells["W"]) == [(0, 0, 0, 1)]
 
-six_picture = viz.draw(six, legend=False)
+six_picture = viz.convolution(X, W, padding=1, stride=(3, 2), at=(1, 0))
 six_picture
 
 # %% [markdown]

@@ -64,7 +64,7 @@ assert [shapes[f"features.{name}"] for name in ("conv1", "pool1", "conv2", "pool
 assert [shapes[f"classifier.dense{i}"] for i in (1, 2, 3)] == [(120,), (84,), (10,)]
 
 # %%
-lenet_picture = viz.draw(lenet, legend=False)
+lenet_picture = viz.architecture(lenet)
 lenet_picture
 
 # %% [markdown]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..animation import Animation
 from ..gallery import figure
 from ..html import page as whole_page
 from .cells import Cell, Tutorial
@@ -52,10 +53,11 @@ def write_page(
 
 def _more(result: Result, folder: Path, name: str, number: int) -> str:
     """A link to a picture's own page, if it has one."""
-    if result.picture is None or result.picture.page is None:
+    if not result.has_page:
         return ""
     path = save_picture(result, folder / name, number)
-    return f'<p class="more"><a href="{name}/{path.name}">open as a page</a></p>' if path else ""
+    words = "see it move" if isinstance(result.picture, Animation) else "open as a page"
+    return f'<p class="more"><a href="{name}/{path.name}">{words}</a></p>' if path else ""
 
 
 def _prose(cell: Cell) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..animation import Animation
 from ..picture import Picture
 from .cells import Cell, Tutorial
 
@@ -37,6 +38,13 @@ class Result:
     def picture(self) -> Picture | None:
         """The value, if it is a picture."""
         return self.value if isinstance(self.value, Picture) else None
+
+    @property
+    def has_page(self) -> bool:
+        """Whether the picture's .html does more than show it: unfold, or move."""
+        return isinstance(self.value, Animation) or (
+            self.picture is not None and self.picture.page is not None
+        )
 
     @property
     def text(self) -> str:
@@ -108,7 +116,7 @@ def save_picture(result: Result, folder: Path, number: int) -> Path | None:
     folder.mkdir(parents=True, exist_ok=True)
     name = re.sub(r"\W+", "_", result.name.removesuffix("_picture"))
     path = picture.save(folder / f"{number:03d}_{name}.svg")
-    return picture.save(path.with_suffix(".html")) if picture.page else path
+    return picture.save(path.with_suffix(".html")) if result.has_page else path
 
 
 def _told(error: Exception) -> str:

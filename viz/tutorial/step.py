@@ -138,6 +138,8 @@ class _Reader:
         if result.error:
             self.say.print(result.error, style="red", markup=False, highlight=False)
             self.say.print("This step failed. Enter runs it again.")
+        elif not (result.text or path):
+            self.say.print("✓ It ran; what it asserts holds.", style="green")
         return not result.error
 
     def _show(self) -> None:
@@ -146,6 +148,7 @@ class _Reader:
             self.say.print(Markdown(cell.source))
         code = self.steps[self.at].code
         if code is not None:
+            self.say.print()
             self._code(self.session.source(code))
 
     def _code(self, source: str) -> None:
