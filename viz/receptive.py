@@ -61,7 +61,8 @@ class Cone:
         left_out: how many of these are not shown, since there are too many.
         size: the element's receptive field.
         effective: |gradient| of the element at each place of the image.
-        half: sides of the smallest box in the middle of the field that holds half of it.
+        half: sides of the smallest box in the middle of the field that holds half of it; of the
+            whole field if it is 0 everywhere.
         image: what is shown below it, (H, W) or (H, W, 3), or None.
     """
 
@@ -193,6 +194,8 @@ def _half(effective: np.ndarray[Any, Any], cells: Sequence[tuple[int, ...]]) -> 
     (top, bottom), (left, right) = ((c[0], c[-1]) if c else (0, -1) for c in cells)
     whole = effective[top : bottom + 1, left : right + 1].sum()
     best = (bottom - top + 1, right - left + 1)
+    if not whole > 0:
+        return best
     for cut in range(max(best) // 2 + 1):
         rows, columns = (min(cut, (n - 1) // 2) for n in (bottom - top + 1, right - left + 1))
         inner = effective[top + rows : bottom + 1 - rows, left + columns : right + 1 - columns]
@@ -422,19 +425,19 @@ def _words(cone: Cone) -> list[tuple[str, float, str]]:
             12.0,
             svg.INK,
         ),
-        (
-            f"Half of the gradient is in the middle {cone.half[0]} × {cone.half[1]} of the frame: "
-            "cells in the middle reach the element on more ways.",
-            12.0,
-            svg.INK,
-        ),
-        (
-            "Darker: larger |gradient| of the element at that place"
-            + (", on this image." if cone.image is not None else ", on random noise."),
-            11.0,
-            svg.FAINT,
-        ),
     ]
+    where = "on this image" if cone.image is not None else "on random noise"
+    if not cone.effective.any():
+        told = f"The gradient is 0 everywhere, {where}: no way to the element is open, as behind a "
+        found.append((told + "ReLU that gives 0. Another channel may be open.", 12.0, svg.INK))
+    elif np.prod(cone.half) < math.prod(len(c) for c in cone.stages[0].cells):
+        told = (
+            f"Half of the gradient is in the middle {cone.half[0]} × {cone.half[1]} of the frame: "
+        )
+        found.append((told + "cells there reach the element on more ways.", 12.0, svg.INK))
+    found.append(
+        (f"The deeper the red, the larger |gradient| of the element, {where}.", 11.0, svg.FAINT)
+    )
     if cone.left_out:
         found.append((f"{cone.left_out} layers between are not drawn.", 11.0, svg.FAINT))
     return found

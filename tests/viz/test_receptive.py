@@ -38,6 +38,16 @@ def test_half_of_the_gradient():
     assert even.half == (7, 7)  # 49 of 81; 5 × 5 would be 25
 
 
+def test_a_gradient_that_is_0_everywhere_is_said_to_be():
+    layer = tg.nn.Conv2d(1, 1, 3)
+    layer.weight.data = -np.ones(layer.weight.shape)
+    layer.bias.data = -np.ones(1)
+    picture = viz.receptive_field(tg.nn.Sequential(layer, tg.nn.ReLU()), image=np.ones((5, 5)))
+    assert not picture.data.effective.any()
+    assert picture.data.half == (3, 3)
+    assert "The gradient is 0 everywhere" in picture.svg
+
+
 @pytest.mark.parametrize(
     "draw",
     [
