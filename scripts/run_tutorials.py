@@ -12,6 +12,7 @@ import sys
 import time
 
 import nbformat
+from jupyter_client import AsyncKernelManager
 from nbclient import NotebookClient
 
 from viz.tutorial import Tutorial, find, listed
@@ -40,7 +41,9 @@ def as_notebook(tutorial: Tutorial) -> None:
     """Execute it in a Jupyter kernel; each cell that ends in a picture must show it."""
     book = nbformat.from_dict(notebook(tutorial))
     nbformat.validate(book)
-    NotebookClient(book, timeout=LIMIT, kernel_name="python3").execute()
+    transport = "ipc" if os.name == "posix" else "tcp"  # no port that others could listen at
+    kernel = AsyncKernelManager(kernel_name="python3", transport=transport)
+    NotebookClient(book, km=kernel, timeout=LIMIT).execute()
     for cell in book.cells:
         last = cell.source.rpartition("\n")[2]
         if cell.cell_type == "code" and last.endswith("_picture") and last.isidentifier():

@@ -1,16 +1,16 @@
 # %% [markdown]
 # # 2 · From scalars to tensors
 #
-# Tutorial 1 built a machine that finds gradients, with one number at a time. It was right, and slow: a
-# hundred points and 337 parameters took seconds. This tutorial keeps the machine and changes what
-# travels through it: whole arrays instead of single numbers. Only two things are new, what happens
-# when shapes differ, and the matrix product.
+# Tutorial 1 built a machine that finds gradients, with one number at a time. It was right, and
+# slow: a hundred points and 337 parameters took seconds. This tutorial keeps the machine and
+# changes what travels through it: whole arrays instead of single numbers. Only two things are new,
+# what happens when shapes differ, and the matrix product.
 #
 # Slides: **Fully-Connected Multilayer Perceptron** (x⁽²⁾ = W⁽¹⁾x⁽¹⁾ + b⁽¹⁾).
 #
-# Sources: the rules for broadcasting are NumPy's (*Array programming with NumPy*, Nature 585, 2020);
-# the gradients of a matrix product are in M. Giles, *Collected matrix derivative results for forward and
-# reverse mode algorithmic differentiation* (2008).
+# Sources: the rules for broadcasting are NumPy's (*Array programming with NumPy*, Nature 585,
+# 2020); the gradients of a matrix product are in M. Giles, *Collected matrix derivative results for
+# forward and reverse mode algorithmic differentiation* (2008).
 
 # %%
 import time
@@ -48,9 +48,9 @@ tensor_picture = viz.draw(y, legend=False)
 tensor_picture
 
 # %% [markdown]
-# The gradient has the shape of what it is the gradient of: one number for each number, how the result
-# moves with it. (A Tensor says that it wants a gradient, `requires_grad=True`; a Scalar always
-# does.)
+# The gradient has the shape of what it is the gradient of: one number for each number, how the
+# result moves with it. (A Tensor says that it wants a gradient, `requires_grad=True`; a Scalar
+# always does.)
 #
 # Behind a Tensor, the arithmetic of tutorial 1 is still there. `tg.zoom` opens any element:
 
@@ -66,9 +66,9 @@ zoom_picture
 # %% [markdown]
 # ## When shapes differ: broadcasting
 #
-# A layer adds the same bias to each example of a batch: shape (2, 3) plus shape (3,). NumPy lines the
-# shapes up at their right ends, and **repeats** an array along each axis that it lacks, or where it
-# has length 1.
+# A layer adds the same bias to each example of a batch: shape (2, 3) plus shape (3,). NumPy lines
+# the shapes up at their right ends, and **repeats** an array along each axis that it lacks, or
+# where it has length 1.
 
 # %%
 x = tg.Tensor(np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), requires_grad=True, name="x")
@@ -96,8 +96,8 @@ bias_picture = viz.draw(y, gradients={"∂/∂b": b_grad}, legend=False)
 bias_picture
 
 # %% [markdown]
-# It also works the other way round. A sum over an axis goes from many numbers to one; its gradient is
-# that one number, repeated for all. Summing and repeating are each other's gradients.
+# It also works the other way round. A sum over an axis goes from many numbers to one; its gradient
+# is that one number, repeated for all. Summing and repeating are each other's gradients.
 
 # %%
 row_sums = x.sum(axis=1)
@@ -106,8 +106,8 @@ back = tg.grad(row_sums, x, grad_outputs=np.array([5.0, 7.0]))
 assert back.data.tolist() == [[5, 5, 5], [7, 7, 7]]
 
 # %% [markdown]
-# With multiplication the same, after the other factor has been multiplied in. Here one number scales
-# all six:
+# With multiplication the same, after the other factor has been multiplied in. Here one number
+# scales all six:
 
 # %%
 s = tg.Tensor(2.0, requires_grad=True, name="s")
@@ -116,8 +116,9 @@ s_grad = tg.grad((s * x).sum(), s)
 assert s_grad.data == 1 + 2 + 3 + 4 + 5 + 6
 
 # %% [markdown]
-# Broadcasting has a trap. (3,) and (3, 1) are both "three numbers", but their difference is a 3×3 table,
-# and no error is raised. A loss computed like this runs, learns badly, and says nothing. Look at shapes.
+# Broadcasting has a trap. (3,) and (3, 1) are both "three numbers", but their difference is a 3×3
+# table, and no error is raised. A loss computed like this runs, learns badly, and says nothing.
+# Look at shapes.
 
 # %%
 predictions, targets = np.array([[1.0], [2.0], [3.0]]), np.array([1.0, 2.0, 3.0])
@@ -128,9 +129,10 @@ assert np.mean((predictions - targets) ** 2) > 1  # and yet every prediction is 
 # %% [markdown]
 # ## The matrix product
 #
-# Slide **Fully-Connected Multilayer Perceptron**: x⁽²⁾ = W x⁽¹⁾ + b. The slide has one example, a column.
-# We have a batch of them, one in each row, so here it reads Y = X Wᵀ + b. The heart of it is the matrix
-# product, P = A B: each output is a row of A times a column of B, product by product, summed.
+# Slide **Fully-Connected Multilayer Perceptron**: x⁽²⁾ = W x⁽¹⁾ + b. The slide has one example, a
+# column. We have a batch of them, one in each row, so here it reads Y = X Wᵀ + b. The heart of it
+# is the matrix product, P = A B: each output is a row of A times a column of B, product by product,
+# summed.
 
 # %%
 A = tg.Tensor(np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), requires_grad=True, name="A")
@@ -146,14 +148,14 @@ product_picture = viz.draw(element, legend=False)
 product_picture
 
 # %% [markdown]
-# Its gradient needs no new idea either. A[i, k] is multiplied by B[k, j] in each output P[i, j] of its
-# row. So its gradient is the sum over j of G[i, j] · B[k, j], where G is the gradient at P. A sum of
-# products again, so it is a matrix product, with B on its side:
+# Its gradient needs no new idea either. A[i, k] is multiplied by B[k, j] in each output P[i, j] of
+# its row. So its gradient is the sum over j of G[i, j] · B[k, j], where G is the gradient at P. A
+# sum of products again, so it is a matrix product, with B on its side:
 #
 # **∂/∂A = G Bᵀ** and likewise **∂/∂B = Aᵀ G**
 #
-# No need to learn it by heart: there is only one way to multiply G and B so that the shape of A comes
-# out.
+# No need to learn it by heart: there is only one way to multiply G and B so that the shape of A
+# comes out.
 
 # %%
 G = tg.Tensor(np.array([[1.0, 2.0], [3.0, 4.0]]), requires_grad=True, name="G")
@@ -180,8 +182,8 @@ assert report.verdict == "ok"
 # %% [markdown]
 # ## The same network, faster
 #
-# The network of tutorial 1, with 2, 16, 16 and 1 neurons, once more: each layer is a matrix and a bias
-# now. Still 337 parameters, but six tensors.
+# The network of tutorial 1, with 2, 16, 16 and 1 neurons, once more: each layer is a matrix and a
+# bias now. Still 337 parameters, but six tensors.
 
 # %%
 tg.manual_seed(0)
@@ -233,8 +235,9 @@ assert len(tg.Graph.of(values[0]).nodes) > 1000
 assert len(tg.Graph.of(score).nodes) < 20
 
 # %% [markdown]
-# And all hundred points at once are no more nodes than one: a batch is one more row for each. So the
-# cost of recording, some microseconds for a node, is paid once, and the arithmetic runs in NumPy.
+# And all hundred points at once are no more nodes than one: a batch is one more row for each. So
+# the cost of recording, some microseconds for a node, is paid once, and the arithmetic runs in
+# NumPy.
 
 
 # %%
@@ -259,8 +262,8 @@ assert tensors < one_by_one
 # %% [markdown]
 # ## A million operations
 #
-# A matrix product of 100×100 by 100×100 is 100³ = a million multiplications (and additions). It is one
-# node. As Scalars it would be two million nodes.
+# A matrix product of 100×100 by 100×100 is 100³ = a million multiplications (and additions). It is
+# one node. As Scalars it would be two million nodes.
 
 # %%
 rng = np.random.default_rng(0)
@@ -276,9 +279,10 @@ assert t.forward_events[0].cost.multiply_adds == 100**3 == 1_000_000
 assert len(tg.Graph.of(product).nodes) == 3
 
 # %% [markdown]
-# And if the operations come one after the other, a hundred thousand deep? A `visit` that calls itself,
-# like the one that we wrote in tutorial 1, ends with Python's RecursionError after about a thousand. The
-# engine numbers what it records, and walks through a sorted list, so depth is no matter.
+# And if the operations come one after the other, a hundred thousand deep? A `visit` that calls
+# itself, like the one that we wrote in tutorial 1, ends with Python's RecursionError after about a
+# thousand. The engine numbers what it records, and walks through a sorted list, so depth is no
+# matter.
 
 # %%
 a = tg.Scalar(1.0)
@@ -297,8 +301,8 @@ assert a.grad == 1
 #
 # Put your answers in place of the dots. Solutions are in `solutions/02_scalars_to_tensors.py`.
 #
-# **Exercise 1.** u has shape (4, 1), v has shape (3,), y = u * v. Which shape has y? And which have the
-# gradients of u and v, and over which axis of y was each summed?
+# **Exercise 1.** u has shape (4, 1), v has shape (3,), y = u * v. Which shape has y? And which have
+# the gradients of u and v, and over which axis of y was each summed?
 
 # %% Exercise 1
 y_shape = ...
@@ -313,8 +317,9 @@ check("summed_for_u", summed_for_u, 1)
 check("summed_for_v", summed_for_v, 0)
 
 # %% [markdown]
-# **Exercise 2.** The gradients of a whole layer, Y = X Wᵀ + b, from the gradient G at Y. All are plain
-# arrays: X is (4, 3), W is (2, 3), b is (2,), G is (4, 2). Write them with `@`, `.T` and `.sum`.
+# **Exercise 2.** The gradients of a whole layer, Y = X Wᵀ + b, from the gradient G at Y. All are
+# plain arrays: X is (4, 3), W is (2, 3), b is (2,), G is (4, 2). Write them with `@`, `.T` and
+# `.sum`.
 
 
 # %% Exercise 2
@@ -335,9 +340,10 @@ for name, answer, right in zip(
     check(name, answer, right)
 
 # %% [markdown]
-# **Exercise 3.** How many multiplications does the network above (2, 16, 16, 1 neurons) need for a batch
-# of 100 points, forward? And how many does its backward pass need, if also the gradient of the points is
-# wanted? (Each matrix product has two gradients, and each of them is a matrix product.)
+# **Exercise 3.** How many multiplications does the network above (2, 16, 16, 1 neurons) need for a
+# batch of 100 points, forward? And how many does its backward pass need, if also the gradient of
+# the points is wanted? (Each matrix product has two gradients, and each of them is a matrix
+# product.)
 
 # %% Exercise 3
 forward_multiplications = ...

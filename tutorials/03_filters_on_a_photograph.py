@@ -23,8 +23,8 @@ from tinygrad_cnn.exercises import check
 # ## One window at a time
 #
 # Slide **Convolutional Neural Networks**. Lay the 3×3 kernel over the top left corner of the image.
-# Multiply what lies on each other, add the nine products: that is one number of the output. Move on by
-# one, do it again.
+# Multiply what lies on each other, add the nine products: that is one number of the output. Move on
+# by one, do it again.
 
 # %%
 image = tg.Tensor(
@@ -42,7 +42,8 @@ first_picture = viz.convolution(image, kernel, at=(0, 0))
 first_picture
 
 # %% [markdown]
-# Here are all nine, one after the other. (Saved as .html, it moves: → and ← go from window to window.)
+# Here are all nine, one after the other. (Saved as .html, it moves: → and ← go from window to
+# window.)
 
 # %%
 moving_picture = viz.convolution(image, kernel)
@@ -53,8 +54,8 @@ moving_picture
 # one. A kernel is a **pattern that is looked for**, and the output says where it was found.
 #
 # (Mathematicians turn the kernel by 180° first and call *that* convolution; what we do is
-# *cross-correlation*. Networks learn their kernels, so they do not care which way round they are kept.
-# Every deep learning library does as we do. In one dimension:)
+# *cross-correlation*. Networks learn their kernels, so they do not care which way round they are
+# kept. Every deep learning library does as we do. In one dimension:)
 
 # %%
 numbers, weights = np.array([1.0, 2.0, 4.0, 8.0]), np.array([1.0, 10.0])
@@ -89,8 +90,8 @@ kernels_picture
 
 # %% [markdown]
 # Here they are on a photograph of 240×240 pixels, from 0 (black) to 1 (white). `tg.conv2d` wants
-# (batch, channels, height, width) for the image, and (output channels, input channels, height, width)
-# for the kernel.
+# (batch, channels, height, width) for the image, and (output channels, input channels, height,
+# width) for the kernel.
 
 
 # %%
@@ -113,8 +114,8 @@ filters_picture
 
 # %% [markdown]
 # The edge filter gives negative numbers, too: where the middle is darker than its neighbours. A
-# screen cannot show less than black, so the picture uses colours: blue is negative, orange positive,
-# white is 0.
+# screen cannot show less than black, so the picture uses colours: blue is negative, orange
+# positive, white is 0.
 
 # %%
 edge_picture = viz.panels({"edge": np.clip(filtered["edge"], -2, 2)}, signed=True)
@@ -123,8 +124,8 @@ edge_picture
 # %% [markdown]
 # ## The sum of the nine numbers
 #
-# Where an image is flat, all nine pixels have the same value v, and the output is v times the **sum of
-# the kernel**. So a sum of 1 keeps the brightness, and a sum of 0 answers to changes only.
+# Where an image is flat, all nine pixels have the same value v, and the output is v times the **sum
+# of the kernel**. So a sum of 1 keeps the brightness, and a sum of 0 answers to changes only.
 
 # %%
 sums = {name: round(float(kernel.sum()), 9) for name, kernel in filters.items()}
@@ -136,8 +137,8 @@ for name, kernel in filters.items():
     assert np.allclose(apply(kernel, flat), 0.6 * sums[name])
 
 # %% [markdown]
-# Convolution is **linear**: filtering with a sum of kernels gives the sum of the results. So one can
-# take the sharpening kernel apart. It is the image itself, plus its edges:
+# Convolution is **linear**: filtering with a sum of kernels gives the sum of the results. So one
+# can take the sharpening kernel apart. It is the image itself, plus its edges:
 
 # %%
 itself = np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]], dtype=float)
@@ -157,8 +158,8 @@ apart_picture
 # %% [markdown]
 # ## Edges in one direction
 #
-# Slide **Object Edge Detection in Images**: four bright columns of 10, four dark ones of 0. The kernel
-# takes what is on the left minus what is on the right, over three rows.
+# Slide **Object Edge Detection in Images**: four bright columns of 10, four dark ones of 0. The
+# kernel takes what is on the left minus what is on the right, over three rows.
 
 # %%
 half = np.repeat([[10.0] * 4 + [0.0] * 4], 8, axis=0)
@@ -173,12 +174,12 @@ thirty_picture = viz.convolution(half, vertical, at=(0, 2))
 thirty_picture
 
 # %% [markdown]
-# 30 where it goes from bright to dark: 3 · (10 − 0). From dark to bright it would be −30. The edge is
-# two columns wide in the output, since two positions of the window have it inside.
+# 30 where it goes from bright to dark: 3 · (10 − 0). From dark to bright it would be −30. The edge
+# is two columns wide in the output, since two positions of the window have it inside.
 #
 # Turn the image on its side, so that the edge is horizontal. Now the kernel sees as much brightness
-# on its left as on its right: 0 everywhere. It is blind to horizontal edges, and the turned kernel is
-# blind to vertical ones.
+# on its left as on its right: 0 everywhere. It is blind to horizontal edges, and the turned kernel
+# is blind to vertical ones.
 
 # %%
 assert (apply(vertical, half[:, ::-1])[:, 2:4] == -30).all()
@@ -196,18 +197,18 @@ directions_picture = viz.panels(
 directions_picture
 
 # %% [markdown]
-# Look at the tripod and at the buildings' walls in one, and the horizon in the other. Already with two
-# kernels, two output channels hold more than the image shows at first sight. A convolutional layer has
-# dozens.
+# Look at the tripod and at the buildings' walls in one, and the horizon in the other. Already with
+# two kernels, two output channels hold more than the image shows at first sight. A convolutional
+# layer has dozens.
 #
 # ## Found anywhere
 #
 # Slide **Why use Convolution**: 特徵在哪都能被找到, a feature is found wherever it is. The slide calls it
-# translation *invariance*. The exact word is **equivariance**: move the image, and the output moves along
-# with it. It does not stay the same (that would be invariance).
+# translation *invariance*. The exact word is **equivariance**: move the image, and the output moves
+# along with it. It does not stay the same (that would be invariance).
 #
-# What becomes of the border when the image moves? Let what leaves on the right come in on the left, and let the
-# kernel look around the border in the same way. Then it is exact, to the last bit:
+# What becomes of the border when the image moves? Let what leaves on the right come in on the left,
+# and let the kernel look around the border in the same way. Then it is exact, to the last bit:
 
 
 # %%
@@ -244,9 +245,9 @@ broken_picture = viz.panels({"moved": moved, "where the rule is broken": broken 
 broken_picture
 
 # %% [markdown]
-# Two crosses of lines: today's border, and where yesterday's border has been moved to. (Sources: the
-# word is used as by Cohen & Welling, *Group equivariant convolutional networks*, 2016. That networks
-# use the broken border to tell where they are was shown by Islam, Jia & Bruce, 2020.)
+# Two crosses of lines: today's border, and where yesterday's border has been moved to. (Sources:
+# the word is used as by Cohen & Welling, *Group equivariant convolutional networks*, 2016. That
+# networks use the broken border to tell where they are was shown by Islam, Jia & Bruce, 2020.)
 #
 # ## Any size
 #
@@ -295,8 +296,8 @@ right = ... if move_right is ... else apply(np.array(move_right, dtype=float), t
 check("move_right", right, to_move[1:-1, :-2])
 
 # %% [markdown]
-# **Exercise 2.** A blur of 5×5 pixels shall keep the brightness. All its weights are the same. Which
-# number? And how large is its result on the photograph, (height, width), without padding?
+# **Exercise 2.** A blur of 5×5 pixels shall keep the brightness. All its weights are the same.
+# Which number? And how large is its result on the photograph, (height, width), without padding?
 
 # %% Exercise 2
 weight = ...
@@ -307,8 +308,8 @@ check("weight", weight, 1 / 25)
 check("size", size, apply(np.ones((5, 5)) / 25, photograph).shape)
 
 # %% [markdown]
-# **Exercise 3.** Write a 3×3 kernel that answers with 30 to the edge of `half.T`, where the bright half
-# is above, and with 0 to `half`. There are many; the check tries yours on both.
+# **Exercise 3.** Write a 3×3 kernel that answers with 30 to the edge of `half.T`, where the bright
+# half is above, and with 0 to `half`. There are many; the check tries yours on both.
 
 # %% Exercise 3
 find_horizontal = ...

@@ -54,10 +54,12 @@ bare_picture
 # %% [markdown]
 # ## Padding
 #
-# Slide **Padding**: one row of zeros above and one below, one column on the left and one on the right.
+# Slide **Padding**: one row of zeros above and one below, one column on the left and one on the
+# right.
 #
-# The image becomes 5×5, n + p along each axis. Mind the letter p. On the slides, p is the **total**:
-# p = 2 here, one on each side. `padding=1` in tinygrad_cnn and in PyTorch counts **one side**.
+# The image becomes 5×5, n + p along each axis. Mind the letter p. On the slides, p is the
+# **total**: p = 2 here, one on each side. `padding=1` in tinygrad_cnn and in PyTorch counts **one
+# side**.
 #
 # The output grows to (n − k + p + 1) = (3 − 2 + 2 + 1) = 4 along each axis.
 
@@ -95,9 +97,9 @@ corner_picture
 # Slide **Padding for consistent input/output shape**: with p = k − 1 in all, n − k + p + 1 = n. The
 # output is as large as the input.
 #
-# If k is odd, p is even, and each side gets half. If k is even, one row is left over. The course puts
-# it on top: ⌈p/2⌉ above, ⌊p/2⌋ below. For k = 2 that is 1 above and 0 below, and likewise left and
-# right. In tinygrad_cnn this is `"same_lower"`.
+# If k is odd, p is even, and each side gets half. If k is even, one row is left over. The course
+# puts it on top: ⌈p/2⌉ above, ⌊p/2⌋ below. For k = 2 that is 1 above and 0 below, and likewise left
+# and right. In tinygrad_cnn this is `"same_lower"`.
 
 # %%
 course = tg.conv2d(X, W, padding="same_lower")
@@ -122,10 +124,11 @@ assert frameworks.data[0, 0].tolist() == [[19, 25, 10], [37, 43, 16], [7, 8, 0]]
 # %% [markdown]
 # Neither is wrong. Both are cut out of the 4×4 output above: the course keeps its top left, the
 # frameworks keep its bottom right. What one calls output (i, j), the other calls (i−1, j−1). It
-# matters as soon as you carry trained weights from one to the other; odd kernels avoid the question.
+# matters as soon as you carry trained weights from one to the other; odd kernels avoid the
+# question.
 #
-# Source: the names are those of ONNX, operator *Conv*, attribute `auto_pad`: SAME_UPPER has the extra
-# row at the end, SAME_LOWER at the beginning.
+# Source: the names are those of ONNX, operator *Conv*, attribute `auto_pad`: SAME_UPPER has the
+# extra row at the end, SAME_LOWER at the beginning.
 
 # %%
 assert np.array_equal(course.data, padded.data[..., :3, :3])
@@ -160,9 +163,10 @@ strided_picture
 
 # %% [markdown]
 # The slide works out two of these numbers. The 8 at the top is right: 0×0 + 0×1 + 1×2 + 2×3 = 8. In
-# the other line, "0×0 + 0×1 + 0×2 + 6×0 = 3", a slip has crept in; its result should be the 6 that the
-# slide's own table shows. Where is the 6? Its window covers a column of padding, the pixel 6, and a row
-# of padding below. The pixel lies at the top *right* of the window, where the kernel has a 1:
+# the other line, "0×0 + 0×1 + 0×2 + 6×0 = 3", a slip has crept in; its result should be the 6 that
+# the slide's own table shows. Where is the 6? Its window covers a column of padding, the pixel 6,
+# and a row of padding below. The pixel lies at the top *right* of the window, where the kernel has
+# a 1:
 #
 # 0×0 + **6×1** + 0×2 + 0×3 = **6**
 #
@@ -215,8 +219,8 @@ assert (5 - 2 + 0 + 2) / 2 == 2.5
 assert size(5, k=2, p=0, s=2) == 2
 
 # %% [markdown]
-# One example proves little. Here are all n up to 12, k up to 5, p up to 5 and s up to 4, wherever the
-# kernel fits.
+# One example proves little. Here are all n up to 12, k up to 5, p up to 5 and s up to 4, wherever
+# the kernel fits.
 
 # %%
 cases = [
@@ -230,8 +234,8 @@ for n, k, p, s in cases:
     assert size(n, k, p, s) == (n - k + p + s) // s
 
 # %% [markdown]
-# With "same" padding, p = k − 1, the kernel's size cancels, as the slide says: ⌊(n + s − 1) / s⌋. That
-# is n/s, rounded up. And if the stride divides n, it is n/s.
+# With "same" padding, p = k − 1, the kernel's size cancels, as the slide says: ⌊(n + s − 1) / s⌋.
+# That is n/s, rounded up. And if the stride divides n, it is n/s.
 
 # %%
 for n, k, s in itertools.product(range(1, 13), range(1, 6), range(1, 5)):
@@ -242,15 +246,16 @@ for n, k, s in itertools.product(range(1, 13), range(1, 6), range(1, 5)):
         assert size(n, k, k - 1, s) == n / s
 
 # %% [markdown]
-# (A strided "same" means p = k − 1 here, as on the slide. TensorFlow's "SAME" gives the same sizes, but
-# pads only as much as the last window needs, so its numbers may differ. PyTorch refuses "same" with a
-# stride. Sources: TensorFlow's documentation of `tf.nn`, "Notes on padding"; PyTorch's of `Conv2d`.)
+# (A strided "same" means p = k − 1 here, as on the slide. TensorFlow's "SAME" gives the same sizes,
+# but pads only as much as the last window needs, so its numbers may differ. PyTorch refuses "same"
+# with a stride. Sources: TensorFlow's documentation of `tf.nn`, "Notes on padding"; PyTorch's of
+# `Conv2d`.)
 #
 # ## What flows back
 #
-# Now the backward pass. An output is a sum of products, so for a single output the gradient of a pixel
-# is the weight that it was multiplied by, and the gradient of a weight is the pixel. Take the 37 in the
-# third row, second column of the padded output:
+# Now the backward pass. An output is a sum of products, so for a single output the gradient of a
+# pixel is the weight that it was multiplied by, and the gradient of a weight is the pixel. Take the
+# 37 in the third row, second column of the padded output:
 
 # %%
 thirty_seven = tg.zoom(padded, (0, 0, 2, 1))
@@ -264,8 +269,8 @@ backward_picture = viz.draw(thirty_seven, legend=False)
 backward_picture
 
 # %% [markdown]
-# The fast convolution says the same, for all pixels at once. Its gradient at the output is 1 at that
-# one place, and 0 elsewhere.
+# The fast convolution says the same, for all pixels at once. Its gradient at the output is 1 at
+# that one place, and 0 elsewhere.
 
 # %%
 only_there = np.zeros(padded.shape)
@@ -278,9 +283,9 @@ assert w_grad.data[0, 0].tolist() == [[3, 4], [6, 7]]
 # %% [markdown]
 # ## Every pixel's say
 #
-# Let the result be the sum of all outputs. Then a pixel's gradient tells how much say it has in it: the
-# sum of the weights that ever touch it. Without padding, only the pixel in the middle meets the whole
-# kernel (0+1+2+3 = 6). With one row and column on each side, all do.
+# Let the result be the sum of all outputs. Then a pixel's gradient tells how much say it has in it:
+# the sum of the weights that ever touch it. Without padding, only the pixel in the middle meets the
+# whole kernel (0+1+2+3 = 6). With one row and column on each side, all do.
 
 # %%
 without = tg.grad(bare.sum(), X)
@@ -290,9 +295,9 @@ assert without.data[0, 0].tolist() == [[0, 1, 1], [2, 6, 4], [2, 5, 3]]
 assert with_padding.data[0, 0].tolist() == [[6, 6, 6], [6, 6, 6], [6, 6, 6]]
 
 # %% [markdown]
-# Because of `create_graph=True`, the backward pass was recorded too, so a gradient can be opened just
-# like an output. This is the gradient of the pixel in the top left corner: in each of the four windows
-# that meet it, the output's gradient g (here 1) times the weight that lies on the pixel.
+# Because of `create_graph=True`, the backward pass was recorded too, so a gradient can be opened
+# just like an output. This is the gradient of the pixel in the top left corner: in each of the four
+# windows that meet it, the output's gradient g (here 1) times the weight that lies on the pixel.
 
 # %%
 corner = tg.zoom(with_padding, (0, 0, 0, 0))
@@ -303,9 +308,9 @@ say_picture = viz.draw(corner, legend=False)
 say_picture
 
 # %% [markdown]
-# A stride longer than the kernel is the other extreme. The windows of the slide's stride example jump
-# from rows −1 and 0 to rows 2 and 3. No window ever looks at row 1, so its pixels 3, 4, 5 have no say,
-# and nothing can be learned from them.
+# A stride longer than the kernel is the other extreme. The windows of the slide's stride example
+# jump from rows −1 and 0 to rows 2 and 3. No window ever looks at row 1, so its pixels 3, 4, 5 have
+# no say, and nothing can be learned from them.
 
 # %%
 say = tg.grad(strided.sum(), X)
@@ -313,15 +318,15 @@ say = tg.grad(strided.sum(), X)
 assert say.data[0, 0].tolist() == [[3, 2, 3], [0, 0, 0], [1, 0, 1]]
 
 # %% [markdown]
-# (The 0 in the last row is another matter: that pixel, the 7, *is* looked at, but through a weight that
-# is 0 today.)
+# (The 0 in the last row is another matter: that pixel, the 7, *is* looked at, but through a weight
+# that is 0 today.)
 #
 # ## And the padding's gradient?
 #
-# A padded zero is a constant. Nobody trains it, so the engine never works out its gradient. But there is
-# one. To see it, build the padded 5×5 image by hand and ask. The gradient's frame is what the padded
-# pixels would get. The convolution's own backward pass leaves the frame out, and what remains is
-# exactly the gradient of X.
+# A padded zero is a constant. Nobody trains it, so the engine never works out its gradient. But
+# there is one. To see it, build the padded 5×5 image by hand and ask. The gradient's frame is what
+# the padded pixels would get. The convolution's own backward pass leaves the frame out, and what
+# remains is exactly the gradient of X.
 
 # %%
 frame = ((0, 0), (0, 0), (1, 1), (1, 1))
@@ -356,8 +361,8 @@ frame_picture
 #
 # ## The transposed convolution
 #
-# Each input number is a stamp's strength, the kernel is the stamp, and where stamps overlap they add.
-# Four stamps of 2×2, one pixel apart, make 3×3:
+# Each input number is a stamp's strength, the kernel is the stamp, and where stamps overlap they
+# add. Four stamps of 2×2, one pixel apart, make 3×3:
 
 # %%
 small = tg.Tensor(np.arange(4.0).reshape(1, 1, 2, 2), requires_grad=True, name="x")
@@ -376,9 +381,9 @@ stamps_picture
 # %% [markdown]
 # A stride now sets the stamps further apart, so it makes the output *larger*. The size is that of a
 # convolution, solved for its input: **(n − 1)·s + k − p**. Networks that draw images, or that label
-# every pixel, grow their maps like this. (The example is that of *Dive into Deep Learning*, section 14.10;
-# Dumoulin & Visin treat all cases. Some call it "deconvolution", but it undoes nothing: it gives back
-# the size, not the numbers.)
+# every pixel, grow their maps like this. (The example is that of *Dive into Deep Learning*, section
+# 14.10; Dumoulin & Visin treat all cases. Some call it "deconvolution", but it undoes nothing: it
+# gives back the size, not the numbers.)
 
 # %%
 apart = tg.conv_transpose2d(small, stamp, stride=2)
@@ -392,8 +397,8 @@ apart_picture = viz.panels({"stride 1": large, "stride 2": apart}, scale="shared
 apart_picture
 
 # %% [markdown]
-# "Transposed", because of tutorial 4: if a convolution is multiplication by a matrix, its backward pass
-# is multiplication by the transposed one. So each is the other's gradient.
+# "Transposed", because of tutorial 4: if a convolution is multiplication by a matrix, its backward
+# pass is multiplication by the transposed one. So each is the other's gradient.
 
 # %%
 g = np.random.default_rng(0).standard_normal(large.shape)
@@ -406,12 +411,12 @@ assert np.array_equal(matrix.data.T @ small.data.ravel(), large.data.ravel())
 # %% [markdown]
 # ## Your turn
 #
-# Put your answers in place of the dots. The cell after each exercise says whether you are right, and if
-# not, what is wrong. Solutions are in `solutions/05_padding_and_stride.py`.
+# Put your answers in place of the dots. The cell after each exercise says whether you are right,
+# and if not, what is wrong. Solutions are in `solutions/05_padding_and_stride.py`.
 #
-# **Exercise 1.** Output sizes, by hand, for one axis each. LeNet's first layer: n = 28, a kernel of 5, 2
-# zeros on each side, stride 1. Its second: n = 14, a kernel of 5, no padding. AlexNet's first: n = 224, a
-# kernel of 11, 1 zero on each side, stride 4.
+# **Exercise 1.** Output sizes, by hand, for one axis each. LeNet's first layer: n = 28, a kernel of
+# 5, 2 zeros on each side, stride 1. Its second: n = 14, a kernel of 5, no padding. AlexNet's first:
+# n = 224, a kernel of 11, 1 zero on each side, stride 4.
 
 # %% Exercise 1
 lenet_first = ...
@@ -424,8 +429,8 @@ check("lenet_second", lenet_second, size(14, k=5, p=0, s=1))
 check("alexnet_first", alexnet_first, size(224, k=11, p=2, s=4))
 
 # %% [markdown]
-# **Exercise 2.** Write the output size as a function. The judge is the convolution itself, in all the
-# cases of above.
+# **Exercise 2.** Write the output size as a function. The judge is the convolution itself, in all
+# the cases of above.
 
 
 # %% Exercise 2
@@ -437,9 +442,9 @@ def output_size(n, k, p, s):
 check_function(output_size, size, cases)
 
 # %% [markdown]
-# **Exercise 3.** There are four ways to cut 3×3 numbers out of the 4×4 output. Two were shown. Which
-# padding gives the top *right*, 3 8 4 / 19 25 10 / 37 43 16? Write it as
-# ((top, bottom), (left, right)).
+# **Exercise 3.** There are four ways to cut 3×3 numbers out of the 4×4 output. Two were shown.
+# Which padding gives the top *right*, 3 8 4 / 19 25 10 / 37 43 16? Write it as ((top, bottom),
+# (left, right)).
 
 # %% Exercise 3
 padding = ...
@@ -449,8 +454,8 @@ shown = ... if padding is ... else tg.conv2d(X, W, padding=padding)
 check("padding", shown, padded.data[..., :3, 1:])
 
 # %% [markdown]
-# **Exercise 4.** A window of 3, stride 3, no padding, on n = 11 numbers: how many numbers at the end are
-# never looked at, and so have gradient 0?
+# **Exercise 4.** A window of 3, stride 3, no padding, on n = 11 numbers: how many numbers at the
+# end are never looked at, and so have gradient 0?
 
 # %% Exercise 4
 never_looked_at = ...

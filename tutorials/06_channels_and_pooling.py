@@ -3,14 +3,15 @@
 #
 # A colour photograph has three numbers for each pixel, and a layer in the middle of a network has
 # hundreds. This tutorial adds that axis to the convolution: first several channels in, then several
-# out, then a kernel of one pixel, which is nothing but channels. Then pooling, which makes maps smaller,
-# and asks where its gradient goes.
+# out, then a kernel of one pixel, which is nothing but channels. Then pooling, which makes maps
+# smaller, and asks where its gradient goes.
 #
 # Slides: **Multiple Channels**, **Multiple Input Channels** (two), **Multiple Output Channels**,
 # **Pooling** (four), **CNN loop and flatten**, **Summary**.
 #
-# Sources: the examples with numbers are those of Zhang, Lipton, Li & Smola, *Dive into Deep Learning*,
-# sections 7.4 and 7.5; 1×1 convolutions are Lin, Chen & Yan's, *Network in network* (2013).
+# Sources: the examples with numbers are those of Zhang, Lipton, Li & Smola, *Dive into Deep
+# Learning*, sections 7.4 and 7.5; 1×1 convolutions are Lin, Chen & Yan's, *Network in network*
+# (2013).
 
 # %%
 import numpy as np
@@ -22,8 +23,8 @@ from tinygrad_cnn.exercises import check, check_function
 # %% [markdown]
 # ## Three channels of colour
 #
-# Slide **Multiple Channels**: red, green and blue, 3×160×240 numbers. The red saucer is bright in the
-# red channel, and dark in the other two.
+# Slide **Multiple Channels**: red, green and blue, 3×160×240 numbers. The red saucer is bright in
+# the red channel, and dark in the other two.
 
 # %%
 coffee = tg.data.photographs()["coffee"]
@@ -35,9 +36,9 @@ colour_picture = viz.panels(
 colour_picture
 
 # %% [markdown]
-# *Converting to grayscale loses information*, says the slide. Brightness is 0.299 red + 0.587 green +
-# 0.114 blue. That is itself a convolution, with a kernel of one pixel: three numbers in, one out. And here
-# are two colours, a red and a green, that it cannot tell apart:
+# *Converting to grayscale loses information*, says the slide. Brightness is 0.299 red + 0.587 green
+# + 0.114 blue. That is itself a convolution, with a kernel of one pixel: three numbers in, one out.
+# And here are two colours, a red and a green, that it cannot tell apart:
 
 # %%
 brightness = np.array([0.299, 0.587, 0.114]).reshape(1, 3, 1, 1)
@@ -57,8 +58,8 @@ grey_picture
 #
 # ## Several channels in
 #
-# Slide **Multiple Input Channels**: a kernel **for each channel**, and then the results are **summed**.
-# With X = 0 … 8 and 1 … 9, W = 0 … 3 and 1 … 4:
+# Slide **Multiple Input Channels**: a kernel **for each channel**, and then the results are
+# **summed**. With X = 0 … 8 and 1 … 9, W = 0 … 3 and 1 … 4:
 
 # %%
 pixels = np.stack([np.arange(9.0), np.arange(1.0, 10.0)])
@@ -75,8 +76,8 @@ assert one_by_one[0].tolist() == [[19, 25], [37, 43]]
 assert np.array_equal(one_by_one[0] + one_by_one[1], Y.data[0, 0])
 
 # %% [markdown]
-# The slide writes the sum as Σ from i = 0 to cᵢ. That would be one channel too many: with cᵢ channels
-# that are counted from 0, the last one is **cᵢ − 1**. Here cᵢ = 2, and i is 0 or 1:
+# The slide writes the sum as Σ from i = 0 to cᵢ. That would be one channel too many: with cᵢ
+# channels that are counted from 0, the last one is **cᵢ − 1**. Here cᵢ = 2, and i is 0 or 1:
 #
 # Y = Σᵢ₌₀^(cᵢ−1) X[i] ⊗ W[i]
 #
@@ -94,8 +95,8 @@ channels_picture
 # %% [markdown]
 # ## Several channels out
 #
-# However many channels go in, they are summed: one comes out. For several outputs, take several such
-# kernels. The kernel of a layer has four axes, c_o × c_i × k_h × k_w. With W, W + 1 and W + 2:
+# However many channels go in, they are summed: one comes out. For several outputs, take several
+# such kernels. The kernel of a layer has four axes, c_o × c_i × k_h × k_w. With W, W + 1 and W + 2:
 
 # %%
 three = np.concatenate([W.data, W.data + 1, W.data + 2])
@@ -121,9 +122,9 @@ assert tg.nn.Conv2d(6, 16, kernel_size=5).count_parameters() == 16 * 6 * 5 * 5 +
 # %% [markdown]
 # ## A kernel of one pixel
 #
-# The slide's last example has an input of 3×3×3 (three channels) and an output of 2×3×3. It gives the
-# kernel's shape as 2×1×1×1, and there a 3 is missing: three channels go in, so it must be **2×3×1×1**. The
-# engine notices, too:
+# The slide's last example has an input of 3×3×3 (three channels) and an output of 2×3×3. It gives
+# the kernel's shape as 2×1×1×1, and there a 3 is missing: three channels go in, so it must be
+# **2×3×1×1**. The engine notices, too:
 
 # %%
 image = np.random.default_rng(0).standard_normal((1, 3, 3, 3))
@@ -141,9 +142,9 @@ pixelwise = tg.conv2d(image, kernel)
 assert pixelwise.shape == (1, 2, 3, 3)
 
 # %% [markdown]
-# A 1×1 kernel never looks at a neighbour. At each pixel, it takes the three channels and makes two numbers
-# of them, always with the same 2×3 weights. That is a **fully connected layer**, applied at each pixel; or
-# one matrix product, if one writes all nine pixels side by side.
+# A 1×1 kernel never looks at a neighbour. At each pixel, it takes the three channels and makes two
+# numbers of them, always with the same 2×3 weights. That is a **fully connected layer**, applied at
+# each pixel; or one matrix product, if one writes all nine pixels side by side.
 
 # %%
 pixels = image.reshape(3, 9)  # a column for each pixel
@@ -158,8 +159,8 @@ pixel_picture = viz.convolution(np.round(image, 1), np.round(kernel, 1), at=(1, 
 pixel_picture
 
 # %% [markdown]
-# Here is one at work on the photograph: how red is a pixel, beyond its brightness? Red minus the mean of
-# green and blue, three numbers that turn colour into a map of the saucer.
+# Here is one at work on the photograph: how red is a pixel, beyond its brightness? Red minus the
+# mean of green and blue, three numbers that turn colour into a map of the saucer.
 
 # %%
 redness = tg.conv2d(coffee[None].astype(float), np.array([1.0, -0.5, -0.5]).reshape(1, 3, 1, 1))[
@@ -172,9 +173,9 @@ redness_picture
 # %% [markdown]
 # ## Pooling
 #
-# Slide **Pooling**: a window slides, as before, but there are no weights. Max pooling keeps the largest
-# number in the window, "the strongest pattern signal"; average pooling keeps the mean. With a window of 2×2
-# over 0 … 8, one step at a time:
+# Slide **Pooling**: a window slides, as before, but there are no weights. Max pooling keeps the
+# largest number in the window, "the strongest pattern signal"; average pooling keeps the mean. With
+# a window of 2×2 over 0 … 8, one step at a time:
 
 # %%
 x = tg.Tensor(np.arange(9.0).reshape(1, 1, 3, 3), requires_grad=True, name="X")
@@ -193,9 +194,9 @@ average_picture = viz.pooling(x, 2, stride=1, kind="mean", at=(0, 1))
 average_picture
 
 # %% [markdown]
-# *No learnable parameters*, says the slide, and *as many output channels as input channels*: each channel is
-# pooled by itself (每個channel獨立做pooling). Unless one says otherwise, the stride is the window's size, so
-# that windows do not overlap and the map is half as wide and half as high.
+# *No learnable parameters*, says the slide, and *as many output channels as input channels*: each
+# channel is pooled by itself (每個channel獨立做pooling). Unless one says otherwise, the stride is the
+# window's size, so that windows do not overlap and the map is half as wide and half as high.
 
 # %%
 assert tg.nn.MaxPool2d(2).count_parameters() == 0
@@ -216,11 +217,11 @@ pooled_picture
 # %% [markdown]
 # ## Where the gradient goes
 #
-# An average is a sum of four numbers, each times ¼. So each pixel gets ¼ of the gradient of each window that
-# it lies in. The pixel in the middle lies in all four.
+# An average is a sum of four numbers, each times ¼. So each pixel gets ¼ of the gradient of each
+# window that it lies in. The pixel in the middle lies in all four.
 #
-# A maximum *is* one of the four numbers. Nudge that one, and the output moves as much; nudge another one, and
-# nothing happens. So the **winner takes it all**, and the others get 0.
+# A maximum *is* one of the four numbers. Nudge that one, and the output moves as much; nudge
+# another one, and nothing happens. So the **winner takes it all**, and the others get 0.
 
 # %%
 g = np.array([[10.0, 20.0], [30.0, 40.0]]).reshape(1, 1, 2, 2)  # the gradient at the output
@@ -238,9 +239,10 @@ shares_picture
 # %% [markdown]
 # With overlapping windows one pixel can win several times, and then the gradients add, as always.
 #
-# What if two are equally large? The maximum has a kink there: nudging one of them up moves it, nudging it down
-# does not. Any share between them would do. This engine, like PyTorch, takes the first. It matters more than
-# it seems: after a ReLU, windows full of zeros are common, and there all four are "the largest".
+# What if two are equally large? The maximum has a kink there: nudging one of them up moves it,
+# nudging it down does not. Any share between them would do. This engine, like PyTorch, takes the
+# first. It matters more than it seems: after a ReLU, windows full of zeros are common, and there
+# all four are "the largest".
 
 # %%
 tie = tg.Tensor(np.array([[3.0, 7.0], [7.0, 1.0]]).reshape(1, 1, 2, 2), requires_grad=True)
@@ -251,9 +253,9 @@ assert first.data[0, 0].tolist() == [[0, 1], [0, 0]]
 # %% [markdown]
 # ## Some invariance
 #
-# Convolution is equivariant: what is found moves along with the image (tutorial 3). *We need some degree of
-# invariance*, says the slide, and max pooling gives **some**. A bright dot that moves within its window changes
-# nothing. One step further, into the next window, the output moves.
+# Convolution is equivariant: what is found moves along with the image (tutorial 3). *We need some
+# degree of invariance*, says the slide, and max pooling gives **some**. A bright dot that moves
+# within its window changes nothing. One step further, into the next window, the output moves.
 
 
 # %%
@@ -284,14 +286,16 @@ dots_picture = viz.panels(
 dots_picture
 
 # %% [markdown]
-# A dot that moves by one pixel in a random direction stays in its 2×2 window in a part of the cases only. So
-# pooling is no guarantee. (Sources: R. Zhang, *Making convolutional networks shift-invariant again*, 2019,
-# shows how much the output of trained networks jumps; Azulay & Weiss, 2018, too.)
+# A dot that moves by one pixel in a random direction stays in its 2×2 window in a part of the cases
+# only. So pooling is no guarantee. (Sources: R. Zhang, *Making convolutional networks
+# shift-invariant again*, 2019, shows how much the output of trained networks jumps; Azulay & Weiss,
+# 2018, too.)
 #
 # ## Convolution, pooling, convolution, pooling, flatten
 #
-# Slide **CNN loop and flatten**. Maps get smaller and more numerous, until the last ones are written as one
-# row of numbers, for fully connected layers. The row is still in order: channel by channel, row by row.
+# Slide **CNN loop and flatten**. Maps get smaller and more numerous, until the last ones are
+# written as one row of numbers, for fully connected layers. The row is still in order: channel by
+# channel, row by row.
 
 # %%
 tg.manual_seed(0)
@@ -314,9 +318,9 @@ loop_picture
 #
 # Put your answers in place of the dots. Solutions are in `solutions/06_channels_and_pooling.py`.
 #
-# **Exercise 1.** An image of 3×32×32 goes through a convolution with 10 output channels, a 5×5 kernel and no
-# padding, then max pooling with a 2×2 window. The kernel's shape? Its parameters with biases? The output's
-# shape (channels, height, width)?
+# **Exercise 1.** An image of 3×32×32 goes through a convolution with 10 output channels, a 5×5
+# kernel and no padding, then max pooling with a 2×2 window. The kernel's shape? Its parameters with
+# biases? The output's shape (channels, height, width)?
 
 # %% Exercise 1
 kernel_shape = ...
@@ -333,8 +337,8 @@ after_both = tg.max_pool2d(
 check("output_shape", output_shape, after_both.shape[1:])
 
 # %% [markdown]
-# **Exercise 2.** Average pooling is a convolution. Which kernel, as a 2×2 list, makes `tg.conv2d` with stride 2
-# do the same as average pooling with a 2×2 window?
+# **Exercise 2.** Average pooling is a convolution. Which kernel, as a 2×2 list, makes `tg.conv2d`
+# with stride 2 do the same as average pooling with a 2×2 window?
 
 # %% Exercise 2
 averaging = ...
@@ -347,8 +351,9 @@ if averaging is not ...:
 check("averaging", answer, tg.avg_pool2d(grey_coffee, kernel_size=2))
 
 # %% [markdown]
-# **Exercise 3.** Write the backward pass of one window of max pooling: from the window's four numbers and the
-# gradient g at its output, the four gradients. At a tie the first one wins. (`np.argmax` gives the first.)
+# **Exercise 3.** Write the backward pass of one window of max pooling: from the window's four
+# numbers and the gradient g at its output, the four gradients. At a tie the first one wins.
+# (`np.argmax` gives the first.)
 
 
 # %% Exercise 3
@@ -372,8 +377,9 @@ check_function(
 # %% [markdown]
 # ## What to take along
 #
-# - Input channels are summed; output channels each have a kernel of their own. c_o · c_i · k_h · k_w weights.
+# - Input channels are summed; output channels each have a kernel of their own. c_o · c_i · k_h ·
+#   k_w weights.
 # - A 1×1 convolution is a fully connected layer at each pixel.
-# - Pooling has no weights and keeps the channels apart. The average shares its gradient; the maximum gives
-#   it to the winner.
+# - Pooling has no weights and keeps the channels apart. The average shares its gradient; the
+#   maximum gives it to the winner.
 # - Pooling adds some invariance to small shifts, and no more than some.

@@ -1,15 +1,16 @@
 # %% [markdown]
 # # 7 · Receptive fields
 #
-# A neuron in the first layer sees 5×5 pixels, and can know about an edge. To know about a shoe, it would have to
-# see all of the shoe. So how much does a neuron further up see? That can be worked out with two numbers for each
-# layer, and it can be *measured*, by asking which pixels have a gradient.
+# A neuron in the first layer sees 5×5 pixels, and can know about an edge. To know about a shoe, it
+# would have to see all of the shoe. So how much does a neuron further up see? That can be worked
+# out with two numbers for each layer, and it can be *measured*, by asking which pixels have a
+# gradient.
 #
 # Slides: **Receptive Field** (two), and the layer sizes of **LeNet vs. AlexNet**.
 #
-# Sources: the arithmetic is told well by Araujo, Norris & Sim, *Computing receptive fields of convolutional neural
-# networks*, Distill (2019); the effective field is from Luo, Li, Urtasun & Zemel, *Understanding the effective
-# receptive field in deep convolutional neural networks* (2016).
+# Sources: the arithmetic is told well by Araujo, Norris & Sim, *Computing receptive fields of
+# convolutional neural networks*, Distill (2019); the effective field is from Luo, Li, Urtasun &
+# Zemel, *Understanding the effective receptive field in deep convolutional neural networks* (2016).
 
 # %%
 import numpy as np
@@ -21,11 +22,13 @@ from tinygrad_cnn.exercises import check, check_function
 # %% [markdown]
 # ## Two layers of 2×2
 #
-# The slide's definition: *for any element x of some layer, its receptive field refers to all the elements (from all
-# the previous layers) that may affect the calculation of x during the forward propagation.*
+# The slide's definition: *for any element x of some layer, its receptive field refers to all the
+# elements (from all the previous layers) that may affect the calculation of x during the forward
+# propagation.*
 #
-# Its example has two convolutions of 2×2. An element at the end depends on 2×2 elements in between. Each of those
-# depends on 2×2 pixels; but their windows overlap, so together they cover 3×3 pixels, not 4×4.
+# Its example has two convolutions of 2×2. An element at the end depends on 2×2 elements in between.
+# Each of those depends on 2×2 pixels; but their windows overlap, so together they cover 3×3 pixels,
+# not 4×4.
 
 # %%
 tg.manual_seed(0)
@@ -42,13 +45,14 @@ cone_picture = viz.receptive_field(two_layers, (1, 1, 6, 6), index=(1, 1))
 cone_picture
 
 # %% [markdown]
-# The slide's title says "receptive field (filter size)". For the first layer that is the same thing. From the second
-# layer on the field is larger than the filter, and that is the point of having several layers.
+# The slide's title says "receptive field (filter size)". For the first layer that is the same
+# thing. From the second layer on the field is larger than the filter, and that is the point of
+# having several layers.
 #
 # ## Asking the gradient
 #
-# "May affect" is a question that a gradient answers: a pixel that cannot move the result has gradient 0. With all
-# weights 1, the gradient even counts in how *many* ways each pixel gets there.
+# "May affect" is a question that a gradient answers: a pixel that cannot move the result has
+# gradient 0. With all weights 1, the gradient even counts in how *many* ways each pixel gets there.
 
 # %%
 for layer in (two_layers.first, two_layers.second):
@@ -65,18 +69,19 @@ ways_picture = viz.panels({"in how many ways": ways})
 ways_picture
 
 # %% [markdown]
-# The pixel in the middle is in all four windows. It has four times the say of the corners. We come back to this.
+# The pixel in the middle is in all four windows. It has four times the say of the corners. We come
+# back to this.
 #
 # ## Two numbers for each layer
 #
-# How wide is the field, and how far apart are the fields of two neighbours? The first is the **size** r, the second the
-# **jump** j, both in pixels. A pixel sees itself: r = 1, j = 1. A layer with a kernel of k and a stride of s takes k
-# neighbours, which are j apart:
+# How wide is the field, and how far apart are the fields of two neighbours? The first is the
+# **size** r, the second the **jump** j, both in pixels. A pixel sees itself: r = 1, j = 1. A layer
+# with a kernel of k and a stride of s takes k neighbours, which are j apart:
 #
 # r ← r + (k − 1) · j, and then j ← j · s
 #
-# Padding is not in it. It shifts fields over the border of the image, and does not make them larger. Pooling counts
-# like a convolution.
+# Padding is not in it. It shifts fields over the border of the image, and does not make them
+# larger. Pooling counts like a convolution.
 
 
 # %%
@@ -93,9 +98,9 @@ def field_sizes(layers):
 assert field_sizes([(2, 1), (2, 1)]) == [2, 3]
 
 # %% [markdown]
-# Without stride, each 3×3 layer adds 2. So two of them see 5×5, with 2·9 = 18 weights (for each pair of channels),
-# where a single 5×5 kernel needs 25; three see 7×7 with 27 instead of 49, and there are nonlinearities in between. That
-# is the idea of VGG (Simonyan & Zisserman, 2014).
+# Without stride, each 3×3 layer adds 2. So two of them see 5×5, with 2·9 = 18 weights (for each
+# pair of channels), where a single 5×5 kernel needs 25; three see 7×7 with 27 instead of 49, and
+# there are nonlinearities in between. That is the idea of VGG (Simonyan & Zisserman, 2014).
 
 # %%
 assert field_sizes([(3, 1)] * 3) == [3, 5, 7]
@@ -105,8 +110,8 @@ assert 3 * 9 == 27 < 49
 # %% [markdown]
 # ## LeNet and AlexNet
 #
-# Stride and pooling multiply the jump, and from then on each layer adds more. LeNet's second convolution adds 4·2 pixels,
-# not 4.
+# Stride and pooling multiply the jump, and from then on each layer adds more. LeNet's second
+# convolution adds 4·2 pixels, not 4.
 
 # %%
 lenet = tg.models.LeNet()
@@ -128,8 +133,8 @@ lenet_picture = viz.receptive_field(
 lenet_picture
 
 # %% [markdown]
-# So before "flatten", each of LeNet's 16 maps has neurons that see 16×16 of 28×28 pixels. AlexNet's first layer has a
-# kernel of 11 with stride 4. In the end its neurons see 195 of 224 pixels:
+# So before "flatten", each of LeNet's 16 maps has neurons that see 16×16 of 28×28 pixels. AlexNet's
+# first layer has a kernel of 11 with stride 4. In the end its neurons see 195 of 224 pixels:
 
 # %%
 alexnet = [(11, 4), (3, 2), (5, 1), (3, 2), (3, 1), (3, 1), (3, 1), (3, 2)]
@@ -147,12 +152,14 @@ print(tg.receptive_field(features, (1, 1, 224, 224)))
 assert sizes_by_library(features, (1, 1, 224, 224), "pool3") == field_sizes(alexnet)
 
 # %% [markdown]
-# (Two channels for each layer are enough to ask this: the field does not depend on how many there are.)
+# (Two channels for each layer are enough to ask this: the field does not depend on how many there
+# are.)
 #
 # ## Measured
 #
-# Do arithmetic and gradient agree? `measured` looks where the gradient is not 0, and gives first and last row, first and
-# last column. At the border of the image the field sticks out into the padding, where there is nothing to see.
+# Do arithmetic and gradient agree? `measured` looks where the gradient is not 0, and gives first
+# and last row, first and last column. At the border of the image the field sticks out into the
+# padding, where there is nothing to see.
 
 # %%
 for index in ((0, 0), (2, 2), (4, 4)):
@@ -172,8 +179,9 @@ assert tg.receptive_field(lenet, (1, 1, 28, 28)).box == ((0, 27), (0, 27))
 # %% [markdown]
 # ## The field that counts
 #
-# Back to 1 2 1 / 2 4 2 / 1 2 1. The more layers, the more unequal: there are many ways from the middle to the result, and
-# a single one from each corner. In one dimension, with kernels [1, 1, 1], one layer after the other:
+# Back to 1 2 1 / 2 4 2 / 1 2 1. The more layers, the more unequal: there are many ways from the
+# middle to the result, and a single one from each corner. In one dimension, with kernels [1, 1, 1],
+# one layer after the other:
 
 # %%
 ways = np.array([1.0])
@@ -192,10 +200,10 @@ assert field_sizes([(3, 1)] * layers)[-1] == 41
 assert np.isclose(say.sum(), 1, atol=1e-5)
 
 # %% [markdown]
-# Twenty layers see 41 numbers. But their say is a bell curve, as after twenty throws of a die with three faces. Its
-# variance is that of a single layer, 2/3, times the number of layers, so its width grows like √layers, while the field
-# grows like the number of layers. The ten numbers at one end and the ten at the other have
-# 0.3 % of the say.
+# Twenty layers see 41 numbers. But their say is a bell curve, as after twenty throws of a die with
+# three faces. Its variance is that of a single layer, 2/3, times the number of layers, so its width
+# grows like √layers, while the field grows like the number of layers. The ten numbers at one end
+# and the ten at the other have 0.3 % of the say.
 
 # %%
 places = np.arange(-20, 21)
@@ -223,8 +231,9 @@ bells_picture = viz.panels(
 bells_picture
 
 # %% [markdown]
-# This is Luo's **effective receptive field**: the part of the field that has a say worth mentioning. A network with random
-# weights shows it, too. Here are ten layers of 3×3, which see 21×21 pixels:
+# This is Luo's **effective receptive field**: the part of the field that has a say worth
+# mentioning. A network with random weights shows it, too. Here are ten layers of 3×3, which see
+# 21×21 pixels:
 
 # %%
 tg.manual_seed(0)
@@ -248,11 +257,11 @@ effective_picture = viz.receptive_field(deep, index=(20, 20), image=photograph)
 effective_picture
 
 # %% [markdown]
-# So "its receptive field is 195 pixels" is an upper limit. Training can widen the effective field, and shortcuts and
-# dilation change it.
+# So "its receptive field is 195 pixels" is an upper limit. Training can widen the effective field,
+# and shortcuts and dilation change it.
 #
-# **Dilation** takes pixels that are d apart: k of them cover (k − 1)·d + 1. Three layers of 3×3 with d = 1, 2, 4 see 15×15
-# with the weights of a 7×7 stack (Yu & Koltun, 2015).
+# **Dilation** takes pixels that are d apart: k of them cover (k − 1)·d + 1. Three layers of 3×3
+# with d = 1, 2, 4 see 15×15 with the weights of a 7×7 stack (Yu & Koltun, 2015).
 
 # %%
 dilated = tg.nn.Sequential(*[tg.nn.Conv2d(1, 1, 3, dilation=d) for d in (1, 2, 4)])
@@ -266,8 +275,8 @@ dilated_picture
 #
 # Put your answers in place of the dots. Solutions are in `solutions/07_receptive_fields.py`.
 #
-# **Exercise 1.** Rounds of a 3×3 convolution (stride 1) and 2×2 pooling (stride 2). How many pixels wide is the field after one
-# round, two rounds, three?
+# **Exercise 1.** Rounds of a 3×3 convolution (stride 1) and 2×2 pooling (stride 2). How many pixels
+# wide is the field after one round, two rounds, three?
 
 # %% Exercise 1
 one_round = ...
@@ -285,7 +294,8 @@ for name, answer, right in zip(
     check(name, answer, right)
 
 # %% [markdown]
-# **Exercise 2.** How many 3×3 layers without stride does it take until a neuron sees an image of 224 pixels from end to end?
+# **Exercise 2.** How many 3×3 layers without stride does it take until a neuron sees an image of
+# 224 pixels from end to end?
 
 # %% Exercise 2
 layers_needed = ...
@@ -294,8 +304,8 @@ layers_needed = ...
 check("layers_needed", layers_needed, next(n for n in range(500) if 1 + 2 * n >= 224))
 
 # %% [markdown]
-# **Exercise 3.** Write the size of the field after a stack of layers, each given as (kernel, stride, dilation). The judge
-# measures it by gradient.
+# **Exercise 3.** Write the size of the field after a stack of layers, each given as (kernel,
+# stride, dilation). The judge measures it by gradient.
 
 
 # %% Exercise 3

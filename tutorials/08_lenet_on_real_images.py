@@ -1,16 +1,17 @@
 # %% [markdown]
 # # 8 · LeNet on real images
 #
-# All the parts are there: convolution, padding, pooling, fully connected layers, gradients. Put together,
-# they are LeNet, which read the amounts on a good part of the cheques of the United States in the 1990s. We
-# build it, count it, train it on photographs of clothes, and then look inside: what do its filters see, and
-# where does it err?
+# All the parts are there: convolution, padding, pooling, fully connected layers, gradients. Put
+# together, they are LeNet, which read the amounts on a good part of the cheques of the United
+# States in the 1990s. We build it, count it, train it on photographs of clothes, and then look
+# inside: what do its filters see, and where does it err?
 #
 # Slides: the table of **MNIST and ImageNet**, **LeNet** (two).
 #
-# Sources: LeCun, Bottou, Bengio & Haffner, *Gradient-based learning applied to document recognition*,
-# Proceedings of the IEEE 86 (1998); the slides' form, with sigmoid and average pooling, is that of *Dive into
-# Deep Learning*, section 7.6. The images: Xiao, Rasul & Vollgraf, *Fashion-MNIST* (2017).
+# Sources: LeCun, Bottou, Bengio & Haffner, *Gradient-based learning applied to document
+# recognition*, Proceedings of the IEEE 86 (1998); the slides' form, with sigmoid and average
+# pooling, is that of *Dive into Deep Learning*, section 7.6. The images: Xiao, Rasul & Vollgraf,
+# *Fashion-MNIST* (2017).
 
 # %%
 import math
@@ -24,11 +25,12 @@ from tinygrad_cnn.exercises import check
 # %% [markdown]
 # ## The images
 #
-# The slide compares MNIST (it says MINST, a slip that everybody's fingers make): 60 thousand grey images of
-# 28×28 in 10 classes, with ImageNet: 1.2 million colour images of 469×387 on average, in 1000 classes.
+# The slide compares MNIST (it says MINST, a slip that everybody's fingers make): 60 thousand grey
+# images of 28×28 in 10 classes, with ImageNet: 1.2 million colour images of 469×387 on average, in
+# 1000 classes.
 #
-# Fashion-MNIST was made to have MNIST's sizes and be harder. 2,000 of its images come along with this package:
-# 1,600 to learn from, and 400 to be tested on. (`full=True` gets all 70,000.)
+# Fashion-MNIST was made to have MNIST's sizes and be harder. 2,000 of its images come along with
+# this package: 1,600 to learn from, and 400 to be tested on. (`full=True` gets all 70,000.)
 
 # %%
 train, test = tg.data.fashion_mnist("train"), tg.data.fashion_mnist("test")
@@ -44,8 +46,8 @@ images_picture
 # %% [markdown]
 # ## The network
 #
-# Slide **LeNet**: two rounds of convolution, sigmoid and average pooling; then three fully connected layers.
-# Maps get smaller, and there are more of them.
+# Slide **LeNet**: two rounds of convolution, sigmoid and average pooling; then three fully
+# connected layers. Maps get smaller, and there are more of them.
 
 # %%
 lenet = tg.models.LeNet()
@@ -68,8 +70,8 @@ lenet_picture = viz.architecture(lenet)
 lenet_picture
 
 # %% [markdown]
-# It has 61,706 parameters. The convolutions, which do most of the arithmetic, have 4 % of them. The layer right
-# after "flatten" has 78 %.
+# It has 61,706 parameters. The convolutions, which do most of the arithmetic, have 4 % of them. The
+# layer right after "flatten" has 78 %.
 
 # %%
 parameters = {
@@ -84,15 +86,16 @@ assert round((156 + 2416) / 61706, 2) == 0.04
 assert round(48120 / 61706, 2) == 0.78
 
 # %% [markdown]
-# (The network of 1998 differs in details: images of 32×32, tanh for the sigmoid, not every map of the second
-# convolution sees all six of the first, pooling with two learned numbers for each map, and another output layer. All
-# that is usually left out today.)
+# (The network of 1998 differs in details: images of 32×32, tanh for the sigmoid, not every map of
+# the second convolution sees all six of the first, pooling with two learned numbers for each map,
+# and another output layer. All that is usually left out today.)
 #
 # ## Before it learns
 #
-# Ten classes, so guessing is right in one case of ten. And the loss? Cross-entropy is −log of the probability that the
-# network gave to the right class. A network that knows nothing gives each 1/10, and −log(1/10) = 2.303. A new network
-# should start close to it; if it does not, something is wrong.
+# Ten classes, so guessing is right in one case of ten. And the loss? Cross-entropy is −log of the
+# probability that the network gave to the right class. A network that knows nothing gives each
+# 1/10, and −log(1/10) = 2.303. A new network should start close to it; if it does not, something is
+# wrong.
 
 # %%
 tg.manual_seed(0)
@@ -105,12 +108,13 @@ assert abs(loss - math.log(10)) < 0.2
 # %% [markdown]
 # ## Learning, first try
 #
-# A tenth of the images to learn from is held back, to see after each round how it goes. The test images are for the
-# end: who looks at them while learning, learns them, too.
+# A tenth of the images to learn from is held back, to see after each round how it goes. The test
+# images are for the end: who looks at them while learning, learns them, too.
 #
-# Three rounds. The network with sigmoids, as on the slide, sits and waits first: for two rounds its loss hardly moves
-# from 2.303. *Dive into Deep Learning*, with all 60,000 images and a learning rate of 0.1, needs several such
-# rounds, too, before it starts. Why that is, and what AlexNet did about it, is tutorial 9.
+# Three rounds. The network with sigmoids, as on the slide, sits and waits first: for two rounds its
+# loss hardly moves from 2.303. *Dive into Deep Learning*, with all 60,000 images and a learning
+# rate of 0.1, needs several such rounds, too, before it starts. Why that is, and what AlexNet did
+# about it, is tutorial 9.
 
 
 # %%
@@ -132,8 +136,8 @@ assert history.epochs[1].loss > 2
 # %% [markdown]
 # ## Learning, second try
 #
-# The same network with ReLU for the sigmoid and max pooling for the average: the changes that AlexNet brought, still
-# with 61,706 parameters.
+# The same network with ReLU for the sigmoid and max pooling for the average: the changes that
+# AlexNet brought, still with 61,706 parameters.
 
 # %%
 tg.manual_seed(0)
@@ -150,9 +154,9 @@ training_picture = viz.training(history)
 training_picture
 
 # %% [markdown]
-# How sure can we be of that number? It comes from n = 400 images. If we had tested on 400 others, it would have been a
-# little different: by about √(p(1 − p)/n), which is 2 percentage points. So two networks that differ by one point are not
-# told apart by this test.
+# How sure can we be of that number? It comes from n = 400 images. If we had tested on 400 others,
+# it would have been a little different: by about √(p(1 − p)/n), which is 2 percentage points. So
+# two networks that differ by one point are not told apart by this test.
 
 # %%
 spread = math.sqrt(accuracy * (1 - accuracy) / len(test))
@@ -163,8 +167,9 @@ assert 0.015 < spread < 0.025
 # %% [markdown]
 # ## What the filters see
 #
-# The first convolution has six kernels of 5×5. They were random; now some of them look for dark-bright edges in one
-# direction or another, as the kernels of tutorial 3 do. Below is what they make of an ankle boot: one map each.
+# The first convolution has six kernels of 5×5. They were random; now some of them look for
+# dark-bright edges in one direction or another, as the kernels of tutorial 3 do. Below is what they
+# make of an ankle boot: one map each.
 
 # %%
 assert lenet.features.conv1.weight.shape == (6, 1, 5, 5)
@@ -173,8 +178,8 @@ kernels_picture = viz.filters(lenet.features.conv1)
 kernels_picture
 
 # %% [markdown]
-# The sixteen maps of the second convolution are harder to put into words. Each is made from all six maps of the first, and
-# after the ReLU many are mostly 0: their pattern is not in this image.
+# The sixteen maps of the second convolution are harder to put into words. Each is made from all six
+# maps of the first, and after the ReLU many are mostly 0: their pattern is not in this image.
 
 # %%
 boot = test.inputs[test.labels == 9][:1]
@@ -185,8 +190,8 @@ maps_picture
 # %% [markdown]
 # ## Where it errs
 #
-# A **confusion matrix** counts: each row is a class, each column what the network said. What is right stands on the
-# diagonal.
+# A **confusion matrix** counts: each row is a class, each column what the network said. What is
+# right stands on the diagonal.
 
 # %%
 predicted = tg.train.predict(lenet, test.inputs).argmax(axis=1)
@@ -213,8 +218,8 @@ print(f"{among_tops:.0%} of all mistakes are among five kinds of clothes for the
 assert among_tops > 0.5
 
 # %% [markdown]
-# Most mistakes are between shirts, T-shirts, pullovers, coats and dresses, and they are the ones that people make, too.
-# Here are some; judge for yourself.
+# Most mistakes are between shirts, T-shirts, pullovers, coats and dresses, and they are the ones
+# that people make, too. Here are some; judge for yourself.
 
 # %%
 wrong = np.flatnonzero(predicted != test.labels)[:20]
@@ -226,8 +231,8 @@ wrong_picture
 # %% [markdown]
 # ## Is it invariant?
 #
-# Convolution is equivariant, pooling adds some invariance (tutorials 3 and 6). So does it matter where in the image the
-# shoe stands? Move all test images to the right, and see.
+# Convolution is equivariant, pooling adds some invariance (tutorials 3 and 6). So does it matter
+# where in the image the shoe stands? Move all test images to the right, and see.
 
 # %%
 for shift in (0, 1, 2, 4, 6):
@@ -239,15 +244,16 @@ for shift in (0, 1, 2, 4, 6):
 assert right < accuracy - 0.1
 
 # %% [markdown]
-# It matters a lot. After "flatten" each place has weights of its own, and the network only ever saw clothes in the middle.
-# Whoever wants invariance must show moved images in training, or average over all places in the end (tutorial 12).
+# It matters a lot. After "flatten" each place has weights of its own, and the network only ever saw
+# clothes in the middle. Whoever wants invariance must show moved images in training, or average
+# over all places in the end (tutorial 12).
 #
 # ## Your turn
 #
 # Put your answers in place of the dots. Solutions are in `solutions/08_lenet_on_real_images.py`.
 #
-# **Exercise 1.** The network of 1998 takes images of 32×32, with no padding. Which shapes (channels, height, width) have the
-# maps after each convolution and each pooling?
+# **Exercise 1.** The network of 1998 takes images of 32×32, with no padding. Which shapes
+# (channels, height, width) have the maps after each convolution and each pooling?
 
 # %% Exercise 1
 after_conv1 = ...
@@ -267,8 +273,9 @@ for name, answer, layer in zip(
     check(name, answer, large.shape[1:])
 
 # %% [markdown]
-# **Exercise 2.** Which part of the bags (class 8) is found: the part of its row that is right (*recall*)? And when the network
-# says "bag", in which part of the cases is it one (*precision*)? Write both with `confusion`.
+# **Exercise 2.** Which part of the bags (class 8) is found: the part of its row that is right
+# (*recall*)? And when the network says "bag", in which part of the cases is it one (*precision*)?
+# Write both with `confusion`.
 
 # %% Exercise 2
 recall = ...
@@ -279,8 +286,8 @@ check("recall", recall, np.mean(predicted[test.labels == 8] == 8))
 check("precision", precision, np.mean(test.labels[predicted == 8] == 8))
 
 # %% [markdown]
-# **Exercise 3.** With global average pooling (tutorial 12), the three fully connected layers could be replaced by one, from 16
-# numbers to 10. How many parameters would the whole network have?
+# **Exercise 3.** With global average pooling (tutorial 12), the three fully connected layers could
+# be replaced by one, from 16 numbers to 10. How many parameters would the whole network have?
 
 # %% Exercise 3
 fewer_parameters = ...
