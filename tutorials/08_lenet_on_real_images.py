@@ -156,7 +156,7 @@ training_picture
 # %% [markdown]
 # How sure can we be of that number? It comes from n = 400 images. If we had tested on 400 others,
 # it would have been a little different: by about √(p(1 − p)/n), which is 2 percentage points. So
-# two networks that differ by one point are not told apart by this test.
+# one point more or less between two networks says little.
 
 # %%
 spread = math.sqrt(accuracy * (1 - accuracy) / len(test))
@@ -168,8 +168,7 @@ assert 0.015 < spread < 0.025
 # ## What the filters see
 #
 # The first convolution has six kernels of 5×5. They were random; now some of them look for
-# dark-bright edges in one direction or another, as the kernels of tutorial 3 do. Below is what they
-# make of an ankle boot: one map each.
+# dark-bright edges in one direction or another, as the kernels of tutorial 3 do.
 
 # %%
 assert lenet.features.conv1.weight.shape == (6, 1, 5, 5)
@@ -178,7 +177,8 @@ kernels_picture = viz.filters(lenet.features.conv1)
 kernels_picture
 
 # %% [markdown]
-# The sixteen maps of the second convolution are harder to put into words. Each is made from all six
+# And this is what they make of an ankle boot: one map each. The sixteen maps of the second
+# convolution are harder to put into words. Each is made from all six
 # maps of the first, and after the ReLU many are mostly 0: their pattern is not in this image.
 
 # %%
