@@ -123,6 +123,14 @@ def test_models_lists_models_and_layers():
     assert "61,706" in said("models", "lenet")
 
 
+def test_weights_that_fit_another_network_are_not_taken_for_its_own(tmp_path):
+    path = tmp_path / "resnet20.safetensors"
+    checkpoint.save(path, tg.models.build("resnet20"))  # without shortcuts, the same tensors
+    result = run("evaluate", "plain20", "--weights", path)
+    assert result.exit_code == 2
+    assert "resnet20.safetensors: holds a resnet20, not a plain20" in result.stderr
+
+
 # --- in a process of its own -----------------------------------------------------------------
 
 
@@ -189,7 +197,7 @@ WRONG = {
     "evaluate lenet -w {tmp}/none": "none: there is no such file",
     "evaluate lenet -w {boot}": "boot.png: damaged, or no safetensors file",
     "evaluate lenet -w {cut}": "cut.safetensors: damaged, or no safetensors file",
-    "evaluate resnet8 -w {lenet}": "lenet.safetensors: holds a LeNet, not resnet8",
+    "evaluate resnet8 -w {lenet}": "lenet.safetensors: holds a lenet, not a resnet8",
     "evaluate lenet -w {lenet} --split middle": "split='middle'",
     "predict {tmp}/none.png -m lenet -w {lenet}": "none.png: there is no such file",
     "predict {lenet} -m lenet -w {lenet}": "lenet.safetensors: cannot be read as an image",

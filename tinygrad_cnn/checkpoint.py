@@ -85,6 +85,7 @@ def save(
     data = getattr(loader, "dataset", None)
     about = {
         "model": type(model).__name__,
+        "built_as": getattr(model, "built_as", None),  # plain20 and resnet20 have the same tensors
         "data": getattr(data, "name", None),
         "classes": list(getattr(data, "classes", ())),
         "epochs": len(history.epochs) if history is not None else None,
@@ -148,7 +149,9 @@ def load(
 
 
 def about(path: FilePath) -> dict[str, Any]:
-    """What a checkpoint says of itself: model, data, classes, epochs; {} in a foreign file.
+    """What a checkpoint says of itself: model, built_as, data, classes, epochs.
+
+    {} in a foreign file.
 
     Raises:
         DataError: the file is missing or damaged.

@@ -255,12 +255,12 @@ def _report(model: str, history: History, held_out: Dataset, save: Path | None) 
 
 
 def _load_weights(path: Path, name: str, network: Module, **training: Any) -> History:
+    saved = checkpoint.about(path).get("built_as")
+    if saved not in (None, name):
+        raise ShapeError(f"{path}: holds a {saved}, not a {name}")
     try:
         return checkpoint.load(path, network, **training)
     except ShapeError as error:
-        saved = checkpoint.about(path).get("model")
-        if saved not in (None, type(network).__name__):
-            raise ShapeError(f"{path}: holds a {saved}, not {name}") from error
         raise ShapeError(textwrap.shorten(str(error), 300, placeholder=" …")) from error
 
 

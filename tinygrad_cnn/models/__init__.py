@@ -86,6 +86,8 @@ MODELS |= {
 def build(name: str, **options: Any) -> Any:
     """The model of that name; `options` are its own, such as ``in_channels=3``.
 
+    The name stays with it, as `built_as`, and goes into its checkpoints.
+
     Raises:
         OptionError: no such model (lists those there are), or no such option.
 
@@ -97,11 +99,13 @@ def build(name: str, **options: Any) -> Any:
     if name not in MODELS:
         raise OptionError(f"unknown model {name!r}; there are {', '.join(MODELS)}")
     try:
-        return MODELS[name](**options)
+        model: Any = MODELS[name](**options)
     except TypeError as error:
         if "unexpected keyword argument" not in str(error):
             raise
         raise OptionError(f"model {name!r}: {error}") from error
+    model.built_as = name
+    return model
 
 
 __all__ = [
