@@ -72,6 +72,8 @@ def training(history: Runs | Mapping[str, Runs]) -> Picture:
 
 
 def _histories(name: str, runs: Any) -> list[History]:
+    if not isinstance(runs, History | Sequence):
+        raise DtypeError(f"training: histories are needed, got {type(runs).__name__}")
     found = [runs] if isinstance(runs, History) else list(runs)
     for run in found:
         if not isinstance(run, History):

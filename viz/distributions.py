@@ -207,7 +207,7 @@ def _histogram(row: Row, x: float, y: float, color: str, hint: str) -> str:
     return svg.group(
         svg.path(d, fill=color, fill_opacity=0.85),
         svg.line(x, base, x + _PANEL, base, stroke="#9ca3af"),
-        class_="histogram",
+        class_="bar histogram",
         tooltip=hint,
     )
 

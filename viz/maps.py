@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from .style import kind_of
 
 MAX_LAYERS = 60
 MAX_MAPS = 32  # of a layer, by default
+MAX_TILES, MAX_VALUES = 4000, 4_000_000  # on a sheet
 _INNER, _WIDEST = 868.0, 110.0  # pixels of a line, and of a map
 _UNITS = 128  # of a vector in a line; of a long one, twice as many
 
@@ -55,7 +57,8 @@ def feature_maps(
 
     Raises:
         ShapeError: `image` is empty, or no single example.
-        OptionError: more than 60 layers, none of that name, or another `scale` or `most`.
+        OptionError: more than 60 layers, 4,000 maps or 4,000,000 values; no layer of that name;
+            another `scale` or `most`.
         DtypeError: `model` is no Module.
 
     Example:
@@ -79,6 +82,9 @@ def feature_maps(
     for row in rows:
         values = row["values"]
         row["shown"] = min(most, len(values)) if values.ndim > 1 else values.size
+    _check_size("feature_maps", [row["values"][: row["shown"]] for row in rows])
+    for row in rows:
+        values = row["values"]
         row["scale"] = every if scale == "shared" else largest(values)
     named = f"Feature maps of {type(model).__name__}"
     what = "all layers" if scale == "shared" else "the layer"
@@ -100,7 +106,7 @@ def _one_example(image: Any, model: Module) -> NDArray[Any]:
     if len(x) != 1 or x.ndim != wanted:
         raise ShapeError(
             "feature_maps: one example is drawn, such as images[0], (C, H, W); got "
-            f"{np.shape(image)}"
+            f"{np.shape(image)}; layers may be dense or convolve over one or two axes"
         )
     return x
 
@@ -161,6 +167,17 @@ def _strip_of(row: dict[str, Any]) -> Strip:
     return Strip(name, ", ".join(said), tiles, row["scale"], across, grey=grey)
 
 
+def _check_size(what: str, drawn: Sequence[NDArray[Any]]) -> None:
+    """Refuse a sheet that takes minutes to draw, and hours to read."""
+    tiles = sum(math.prod(values.shape[:-2]) for values in drawn)
+    values = sum(values.size for values in drawn)
+    if tiles > MAX_TILES or values > MAX_VALUES:
+        raise OptionError(
+            f"{what}: {tiles:,} arrays of {values:,} values in all are more than fit on a sheet "
+            f"({MAX_TILES:,} and {MAX_VALUES:,}); choose some layers, or give a smaller `most`"
+        )
+
+
 def _check_scale(what: str, scale: str, most: int) -> None:
     if scale not in ("layer", "shared"):
         raise OptionError(f'{what}: scale must be "layer" or "shared", got {scale!r}')
@@ -189,7 +206,8 @@ def filters(what: Any, *, scale: Scale = "layer", most: int = MAX_MAPS) -> Pictu
 
     Raises:
         ShapeError: weights of another shape, or empty.
-        OptionError: a model without convolutions, or with more than 60; another `scale` or `most`.
+        OptionError: no convolution, or more than 60; more than 4,000 kernels; another `scale` or
+            `most`.
 
     Example:
         >>> import tinygrad_cnn as tg
@@ -208,7 +226,7 @@ def filters(what: Any, *, scale: Scale = "layer", most: int = MAX_MAPS) -> Pictu
             "give one of the layers, such as model.conv1"
         )
     every = max(largest(weights) for _, weights in found)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "layer": name,
             "values": weights,
@@ -217,6 +235,7 @@ def filters(what: Any, *, scale: Scale = "layer", most: int = MAX_MAPS) -> Pictu
         }
         for name, weights in found
     ]
+    _check_size("filters", [r["values"][: r["shown"][0], : r["shown"][1]] for r in rows])
     of = type(what).__name__ if isinstance(what, Module) else "a convolution"
     sheet = Sheet(
         f"Filters of {of}",

@@ -237,4 +237,4 @@ def _intervals(stage: _Stage, x: float, y: float, width: float) -> str:
         parts.append(svg.line(*ends_of, stroke=color, stroke_width=1.2))
         parts.append(svg.line(*within, stroke=color, stroke_width=6.0, stroke_opacity=0.55))
         parts.append(svg.element("circle", cx=at(mean), cy=row, r=4.0, fill=color))
-    return svg.group(*parts, class_="axis")
+    return svg.group(*parts, class_="intervals")

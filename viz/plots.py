@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ _COLUMNS = 10
 # Text stays text, names no date or version, and ids repeat: the same data give the same bytes.
 _SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
+    "text.parse_math": False,  # a "$" in a name is a dollar
     "svg.hashsalt": "tinygrad_cnn",
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Helvetica", "Arial"],
@@ -38,6 +40,7 @@ _SETTINGS: dict[Any, Any] = {
     "legend.frameon": False,
     "legend.handlelength": 3.0,
 }
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")  # in XML
 
 
 def images(
@@ -167,8 +170,11 @@ def _figure(width: float, height: float) -> Figure:
 def _picture(figure: Figure, data: Any, title: str) -> Picture:
     written = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    figure.savefig(written, format="svg", metadata=nothing)
+    with warnings.catch_warnings():  # the reader's fonts draw the text, not matplotlib's
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
+        figure.savefig(written, format="svg", metadata=nothing)
     text = written.getvalue()
+    text = _FORBIDDEN.sub("\ufffd", text)
     text = text[text.index("<svg") :]  # an XML declaration has no place inside a page,
     text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, count=1, flags=re.DOTALL)
     joins = "stroke-linejoin:round;stroke-linecap:butt"  # nor has a style for all its elements

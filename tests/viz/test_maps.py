@@ -147,6 +147,8 @@ def test_all_convolutions_of_a_model_and_how_many_are_shown():
             OptionError,
             "layers=",
         ),
+        (lambda: viz.feature_maps(nn.ReLU(), np.ones((40, 400, 400))), OptionError, "smaller"),
+        (lambda: viz.filters(tg.models.build("resnet50")), OptionError, "smaller `most`"),
         (lambda: viz.filters(nn.Linear(2, 2)), OptionError, "no weights of a convolution"),
         (lambda: viz.filters(np.ones((2, 2))), ShapeError, r"\(2, 2\)"),
         (lambda: viz.filters(np.ones((0, 1, 3, 3))), ShapeError, r"\(0, 1, 3, 3\)"),

@@ -74,6 +74,13 @@ def test_several_runs_have_a_line_each_and_seeds_a_band():
     assert bands == [2, 0]  # in both panels, for "deep" alone
 
 
+@pytest.mark.parametrize("name", ["$\\frac{", "a$b$c", "\x00\x1b", "<script>", "卷积 & 😀"])
+def test_any_name_is_shown_as_it_is(name):
+    shown = name.replace("\x00\x1b", "\ufffd\ufffd")
+    assert f"{shown}, 2 runs" in texts(training({name: [history(2), history(2)]}))
+    assert shown in texts(images(batch(1), [0], classes=[name]))
+
+
 def test_a_run_that_diverges_says_so():
     broken = History([2.0, np.nan], [Epoch(1, np.nan, 0.1, None, 1.0)])
     assert "Loss: NaN or infinite in 1 batches" in texts(training(broken))
@@ -89,6 +96,7 @@ def test_a_run_that_diverges_says_so():
         ({"a": []}, OptionError, "of 'a' is empty"),
         ({"a": [History()]}, OptionError, "of 'a' is empty"),
         ({"a": [1.0, 2.0]}, DtypeError, "a must hold histories"),
+        (None, DtypeError, "NoneType"),
         ({str(i): history(1) for i in range(9)}, OptionError, "got 9"),
     ],
 )
