@@ -120,9 +120,7 @@ def counted(array: Any, logarithmic: tuple[int, int] | None = None) -> Row:
         span: tuple[float, float] = logarithmic
         others = np.log10(np.abs(others))
     else:
-        span = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-        if span[0] == span[1]:
-            span = (span[0] - 0.5, span[1] + 0.5)
+        span = _span(finite)
     counts, edges = np.histogram(others, _BINS, span)
     return {
         "size": values.size,
@@ -131,6 +129,18 @@ def counted(array: Any, logarithmic: tuple[int, int] | None = None) -> Row:
         "counts": counts,
         "edges": edges,
     }
+
+
+def _span(finite: NDArray[np.float64]) -> tuple[float, float]:
+    """From the smallest to the largest number; a little wider if bins could not tell them apart."""
+    if not finite.size:
+        return -0.5, 0.5
+    low, high = float(finite.min()), float(finite.max())
+    size = max(-low, high)
+    if high / 2 - low / 2 < 1e-9 * size or size < 1e-290:
+        apart = size / 1000 if size > 1e-290 else 0.5
+        return low - apart, high + apart
+    return low, high
 
 
 def _decades(gradients: Sequence[Any]) -> tuple[int, int]:
