@@ -53,7 +53,23 @@ def bars() -> viz.Picture:
     return viz.gradient_bars({"one": t, "two": t})
 
 
-@pytest.mark.parametrize("draw", [scalar, folded, flow, backward, bars], ids=lambda f: f.__name__)
+def window() -> viz.Picture:
+    x = np.arange(9.0).reshape(3, 3)
+    return viz.convolution(x, np.arange(4.0).reshape(2, 2), [0.5], padding=1, at=(0, 1))
+
+
+def winners() -> viz.Picture:
+    return viz.pooling_backward(np.arange(9.0).reshape(3, 3), 2, 1)
+
+
+def shared() -> viz.Picture:
+    return viz.connectivity(5, 3)
+
+
+PICTURES = [scalar, folded, flow, backward, bars, window, winners, shared]
+
+
+@pytest.mark.parametrize("draw", PICTURES, ids=lambda f: f.__name__)
 def test_pictures_are_as_they_were(draw):
     picture = draw()
     file = FOLDER / f"{draw.__name__}.svg"

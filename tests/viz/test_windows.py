@@ -46,7 +46,8 @@ def test_the_products_shown_add_up_to_the_output(arguments, data):
         assert product.padding == outside
         assert product.input == (0.0 if outside else x[product.cell])
     assert cells(picture, "output")[-1] == number_text(y[at])
-    assert len(cells(picture, "window")) == len(window.products)
+    if "<image" not in picture.svg:  # all numbers are printed
+        assert len(cells(picture, "window")) == len(window.products)
 
 
 def read(window: Window) -> str:
