@@ -261,6 +261,25 @@ def test_a_loss_that_does_not_depend_on_wrt():
         tg.gradient_paths(chain(2, x), wrt=other)
 
 
+@pytest.mark.parametrize(
+    ("wrt", "error", "words"),
+    [
+        (tg.Tensor(np.ones(2)), tg.errors.GraphError, "made without requires_grad=True"),
+        ([], tg.errors.DtypeError, "wrt must be one Tensor or Scalar, got list"),
+    ],
+)
+def test_what_no_gradient_can_be_taken_at(wrt, error, words):
+    x = tg.Tensor(np.ones(2), requires_grad=True)
+    with pytest.raises(error, match=words):
+        tg.gradient_paths(chain(2, x), wrt=wrt)
+
+
+def test_no_block_to_delete():
+    x = tg.Tensor(1.0, requires_grad=True)
+    with pytest.raises(tg.errors.OptionError, match="no path meets a residual block"):
+        tg.gradient_paths(x * 2, wrt=x).lesion(0)
+
+
 def test_a_zero_gradient_has_no_shares():
     x = tg.Tensor(np.ones(2), requires_grad=True)
     paths = tg.gradient_paths(chain(1, x) * 0.0, wrt=x)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..backward import leading_to, seed
-from ..errors import GraphError, OptionError
+from ..errors import DtypeError, GraphError, OptionError
 from ..graph import Handle, Node, ancestors
 from .choices import Choices, Segment
 from .lesion import BlockLesion, without_block
@@ -33,7 +33,9 @@ def gradient_paths(loss: Handle, wrt: Handle, max_length: int | None = None) -> 
             part (`left_out` is its share). None keeps all lengths apart.
 
     Raises:
-        GraphError: the loss does not depend on `wrt`.
+        GraphError: the loss does not depend on `wrt`, or `wrt` asks for no gradient.
+        ShapeError: the loss is not one number.
+        DtypeError: loss or wrt is no Tensor or Scalar.
         OptionError: max_length is not a whole number ≥ 0.
 
     Example:
@@ -63,13 +65,21 @@ class GradientPaths:
     def __init__(self, loss: Handle, wrt: Handle, max_length: int | None = None) -> None:
         if max_length is not None:
             _check_whole("gradient_paths: max_length", max_length)
+        for what, given in (("loss", loss), ("wrt", wrt)):
+            if not isinstance(given, Handle):
+                raise DtypeError(
+                    f"gradient_paths: {what} must be one Tensor or Scalar, got "
+                    f"{type(given).__name__}"
+                )
         self._loss, self._wrt = loss, wrt
         self.loss, self.wrt = loss.node, wrt.node
         self._cotangent = seed(loss, None)
         self._order = leading_to({self.wrt}, ancestors([self.loss], needing_grad=True))
         if self.loss not in self._order:
+            why = "" if self.wrt.needs_grad else "; it was made without requires_grad=True"
             raise GraphError(
-                f"gradient_paths: the loss does not depend on wrt ({self.wrt.describe()})"
+                f"gradient_paths: the loss does not depend on wrt ({self.wrt.describe()}), or not "
+                f"in a way that was recorded{why}"
             )
         self._leading = set(self._order)
         self._choices = Choices(self.loss, self.wrt, self._leading)
@@ -288,6 +298,8 @@ class GradientPaths:
             >>> lesion.gradient.item()
             6.0
         """
+        if not self.n_blocks:
+            raise OptionError("lesion: no path meets a residual block, so none can be deleted")
         if not isinstance(i, int) or not -self.n_blocks <= i < self.n_blocks:
             raise OptionError(f"lesion: there are blocks 0 to {self.n_blocks - 1}, got {i!r}")
         return without_block(self._loss, self._wrt, self.blocks[i])

@@ -90,7 +90,8 @@ def draw_chart(
     """A chart between two sides, its title above it; and where it ends."""
     count = len(chart.values)
     slot = min(SLOT, (right - left) / count)
-    values_fit = count <= MAX_VALUES and slot >= 40
+    widest = max(svg.text_width(label, 10.0) for label in chart.labels)
+    values_fit = count <= MAX_VALUES and slot >= max(40, widest)
     lowest = min(0.0, *chart.values, *chart.line)
     title = [
         svg.text(left - (LEFT - MARGIN), y + 16 + 16 * i, line, bold=i == 0, size=12.0 - (i > 0))

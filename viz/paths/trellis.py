@@ -18,7 +18,7 @@ from ..picture import Picture
 from .charts import Chart, draw_chart, scaled
 from .lengths import ByLength, by_length, percent
 from .parts import INK, MARGIN, paragraph
-from .words import fit, fit_dotted, power, short, whole
+from .words import count_of, fit, fit_dotted, power, short, whole
 
 WIDTH = 1120.0
 MAP_LEFT, MAP_RIGHT = 74.0, 520.0
@@ -106,7 +106,7 @@ def charts(lengths: ByLength) -> list[Chart]:
         found.append(
             Chart(
                 "Mean gradient norm of a single path (logarithmic)\n"
-                f"Of at most {lengths.samples} random paths of each length.",
+                f"Of at most {count_of(lengths.samples, 'random path')} of each length.",
                 _logarithmic(lengths.single),
                 tuple(map(short, lengths.single)),
                 "#0072b2",
