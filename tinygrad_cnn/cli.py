@@ -538,8 +538,10 @@ def tutorial(
     from viz import tutorial as tutorials
 
     if name is None:
-        for one in tutorials.listed():
-            typer.echo(f"{one.title:<44} {one.path}")
+        there = tutorials.listed()
+        width = max(len(one.title) for one in there)
+        for one in there:
+            typer.echo(f"{one.title:<{width}}  {one.path}")
         return
     chosen = tutorials.find(name)
     if notebook:

@@ -44,11 +44,21 @@ def write_page(
             parts.append(f"<details><summary>Solution</summary>{solution}</details>")
         if result.error:
             break
+    if any(cell.exercise for cell in tutorial.cells):
+        parts.append(_how_to_answer(tutorial))
     path = folder / f"{tutorial.name}.html"
     path.write_text(
         whole_page(tutorial.title, "\n".join(parts), _STYLE + _colours()), encoding="utf-8"
     )
     return path, result
+
+
+def _how_to_answer(tutorial: Tutorial) -> str:
+    command = f"tinygrad-cnn tutorial {tutorial.name[:2].lstrip('0')}"
+    return (
+        f'<p class="more">To put in answers: <code>{html.escape(command)} --step</code> in the '
+        "terminal, or <code>--notebook</code> for VS Code and Jupyter.</p>"
+    )
 
 
 def _more(result: Result, folder: Path, name: str, number: int) -> str:
@@ -115,5 +125,5 @@ figure { margin: .8rem 0; overflow-x: auto; border-radius: 8px; padding: 10px;
          border: 1px solid #8884; }
 figure img { max-width: 100%; height: auto; display: block; margin: auto; }
 .wide img { max-width: none; }
-.more { margin: -.5rem 0 1rem; font-size: 14px; }
+.more { font-size: 14px; } .cell .more { margin: -.5rem 0 1rem; }
 """
