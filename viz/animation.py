@@ -131,8 +131,8 @@ class Animation(Picture):
 _STYLE = """
 .controls { display: flex; gap: .6rem; align-items: center; max-width: 46rem; }
 .controls input { flex: 1; min-width: 4rem; }
-.controls button { font: inherit; min-width: 2.6rem; padding: .25rem .6rem; }
-.controls output { min-width: 5rem; font-variant-numeric: tabular-nums; }
+.controls button { font: inherit; flex: none; padding: .25rem .6rem; }
+.controls output { flex: none; font-variant-numeric: tabular-nums; }
 """
 _SCRIPT = """
 const find = id => document.getElementById(id)
