@@ -82,7 +82,7 @@ matrices_picture
 
 # %%
 by_gradients = tg.jacobian(
-    lambda x: tg.conv1d(x.reshape(1, 1, 6), kernel.reshape(1, 1, 3)).reshape(-1)
+    lambda x: tg.conv1d(x.reshape(1, 1, 6), kernel.reshape(1, 1, 3)).flatten()
 )(x)
 
 assert np.array_equal(by_gradients.data, convolution)
@@ -110,7 +110,7 @@ def matrix(layer):
     """The 4×16 matrix of a linear layer, from its gradients."""
     shape = (1, 16) if isinstance(layer, tg.nn.Linear) else (1, 1, 4, 4)
     at = tg.Tensor(np.zeros(16), dtype="float32")
-    return tg.jacobian(lambda x: layer(x.reshape(shape)).reshape(-1))(at).data
+    return tg.jacobian(lambda x: layer(x.reshape(shape)).flatten())(at).data
 
 
 assert {name: np.count_nonzero(matrix(layer)) for name, layer in layers.items()} == {
@@ -302,7 +302,7 @@ strided_matrix = ...
 
 # %%
 strided = tg.jacobian(
-    lambda x: tg.conv1d(x.reshape(1, 1, 6), np.array([[[2.0, 5.0]]]), stride=2).reshape(-1)
+    lambda x: tg.conv1d(x.reshape(1, 1, 6), np.array([[[2.0, 5.0]]]), stride=2).flatten()
 )
 check("strided_matrix", strided_matrix, strided(x))
 
