@@ -172,25 +172,25 @@ def _enlarged(data: Dataset) -> Dataset:
     return replace(data, inputs=data.inputs.repeat(3, axis=2).repeat(3, axis=3))
 
 
-def _quarter(model: Any, seed: int, size: Size, epochs: int, lr: float) -> str:
-    data = _enlarged(size.some(size.images("train"), 10_000))
-    test = _enlarged(size.some(size.images("test"), 5_000))
+def _eighth(model: Any, seed: int, size: Size, epochs: int, lr: float) -> str:
+    data = _enlarged(size.some(size.images("train"), 5_000))
+    test = _enlarged(size.some(size.images("test"), 2_000))
     train(model, data, size, seed, epochs=epochs, batch_size=64, cosine=True, warmup=0.5,
           optimizer=lambda p: Adam(p, lr))  # fmt: skip
     return f"{accuracy(model, test):.3f}"
 
 
 def alexnet(seed: int, size: Size) -> str:
-    """AlexNet, quarter width, 84×84 (28×28 enlarged); 10,000 to train, 5,000 to test, 6 epochs."""
+    """AlexNet, an eighth as wide, 84×84 (enlarged), 5,000 to train, 2,000 to test, 4 epochs."""
     tg.manual_seed(seed)
-    return _quarter(tg.models.AlexNet(image_size=84, width=0.25), seed, size, 6, 1e-3)
+    return _eighth(tg.models.AlexNet(image_size=84, width=0.125), seed, size, 4, 1e-3)
 
 
 def nin(seed: int, size: Size) -> str:
-    """NiN, quarter width, on the same images, 8 epochs."""
+    """NiN, an eighth as wide, on the same images, 4 epochs."""
     tg.manual_seed(seed)
-    model = tg.nn.init.initialize(tg.models.NiN(width=0.25), "he_normal")
-    return _quarter(model, seed, size, 8, 2e-3)
+    model = tg.nn.init.initialize(tg.models.NiN(width=0.125), "he_normal")
+    return _eighth(model, seed, size, 4, 2e-3)
 
 
 def plain_and_residual(seed: int, size: Size) -> str:
