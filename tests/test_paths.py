@@ -383,6 +383,14 @@ def test_a_lesion_of_the_block_that_holds_wrt_leaves_no_gradient():
     assert lesion.gradient_change == 1
 
 
+def test_a_block_is_named_by_any_whole_number():
+    x = tg.Tensor(1.0, requires_grad=True)
+    paths = tg.gradient_paths(tg.residual_add(x, 3 * x), wrt=x)
+    assert paths.lesion(np.int64(-1)).loss == 1
+    with pytest.raises(tg.errors.OptionError, match="blocks 0 to 0, got True"):
+        paths.lesion(True)
+
+
 @pytest.mark.parametrize("residual", [True, False])
 def test_any_module_that_keeps_its_shape_can_be_skipped(residual):
     tg.manual_seed(0)

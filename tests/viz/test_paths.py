@@ -170,6 +170,27 @@ def test_nested_blocks_get_a_table_but_no_chain():
         unroll(nested(), "tree")
 
 
+def side_by_side() -> tuple[tg.Tensor, tg.Tensor]:
+    x = tg.Tensor([0.3, -1.2], requires_grad=True, name="x")
+    return x, tg.residual_add(x, 2 * x) + tg.residual_add(x, 3 * x)
+
+
+def test_a_line_has_a_gap_at_a_block_that_its_path_does_not_come_by():
+    x, y = side_by_side()
+    for picture in (unroll(tg.gradient_paths(y.sum(), wrt=x)), unroll(tg.expand(y, x))):
+        shown = {(path.taken, path.met) for path in picture.data.paths}
+        only = [(True, False), (False, True)]
+        assert shown == {
+            ((False, False), only[0]),
+            ((False, False), only[1]),
+            *zip(only, only, strict=True),
+        }
+        assert not picture.data.is_chain
+        for row in elements(picture, "g", "path"):
+            assert len([p for p in row.iter(NS + "path") if p.get("stroke-dasharray")]) == 2
+        assert "A gap: the path does not come by that block." in " ".join(texts(picture))
+
+
 # --- tree ----------------------------------------------------------------------------------------
 
 

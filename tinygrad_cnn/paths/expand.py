@@ -34,12 +34,14 @@ class Expansion:
         blocks: the residual adds between input and output, in order of creation.
         paths: for each path, which blocks' branches it takes, and its output.
         output: of the network.
+        met: for each path, which blocks it comes by at all, taking their shortcut or branch.
     """
 
     start: Node
     blocks: tuple[Node, ...]
     paths: tuple[tuple[tuple[bool, ...], Array], ...]
     output: Array
+    met: tuple[tuple[bool, ...], ...]
 
     @property
     def n_blocks(self) -> int:
@@ -117,9 +119,15 @@ def expand(what: Module | Graph | Handle, x: Handle | None = None, limit: int = 
             f"take a smaller network, or limit={len(blocks)}"
         )
     routes = _forward(order, start, result)
-    listed = [(_taken(route, blocks), np.asarray(value)) for route, value in routes.items()]
+    listed = [(_taken(route, blocks), route, np.asarray(y)) for route, y in routes.items()]
     listed.sort(key=lambda path: (sum(path[0]), [not taken for taken in path[0]]))
-    return Expansion(start, blocks, tuple(listed), np.asarray(result.value))
+    return Expansion(
+        start,
+        blocks,
+        tuple((taken, value) for taken, _, value in listed),
+        np.asarray(result.value),
+        tuple(_met(route, blocks) for _, route, _ in listed),
+    )
 
 
 def _run(model: Module, x: Handle) -> tuple[Node, Node]:
@@ -205,3 +213,8 @@ def _zeros(node: Node) -> Any:
 def _taken(route: Route, blocks: Sequence[Node]) -> tuple[bool, ...]:
     crossed = {add for add, branch in route if branch}
     return tuple(add in crossed for add in blocks)
+
+
+def _met(route: Route, blocks: Sequence[Node]) -> tuple[bool, ...]:
+    found = {add for add, _ in route}
+    return tuple(add in found for add in blocks)

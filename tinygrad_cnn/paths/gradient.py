@@ -15,7 +15,7 @@ import numpy as np
 from ..backward import leading_to, seed
 from ..errors import DtypeError, GraphError, OptionError
 from ..graph import Handle, Node, ancestors
-from .choices import Choices, Segment
+from .choices import Choice, Choices, Segment
 from .lesion import BlockLesion, without_block
 from .split import Split, norm, split
 
@@ -170,23 +170,27 @@ class GradientPaths:
                 f"paths: {self.n_blocks} blocks have up to 2^{self.n_blocks} paths; use by_length, "
                 f"or paths(limit={self.n_blocks})"
             )
-        return self._walk()
+        return ((self._taken(made), gradient) for made, gradient in self.routes())
 
-    def _walk(self) -> Iterator[Path]:
-        start: tuple[Segment, Any, frozenset[Node]]
-        start = (self._choices.first, self._cotangent, frozenset())
-        stack = [start]
+    def routes(self) -> Iterator[tuple[tuple[Choice, ...], Array]]:
+        """Like `paths()`, with each path as the choices that it meets, from the loss on.
+
+        A choice is a block's residual add, and whether its branch is taken. So a block that is not
+        met can be told from one whose shortcut is taken.
+        """
+        stack: list[tuple[Segment, Any, tuple[Choice, ...]]]
+        stack = [(self._choices.first, self._cotangent, ())]
         while stack:
-            segment, g, crossed = stack.pop()
+            segment, g, made = stack.pop()
             arrived = segment.carry(g, self._leading)
             if segment.arrives:
-                yield self._taken(crossed), self._gradient(arrived)
+                yield made, self._gradient(arrived)
             for add in segment.adds:
                 skip, branch = self._choices.onward[add]
                 if branch is not None:
-                    stack.append((branch, arrived.get(add), crossed | {add}))
+                    stack.append((branch, arrived.get(add), (*made, (add, True))))
                 if skip is not None:
-                    stack.append((skip, arrived.get(add), crossed))
+                    stack.append((skip, arrived.get(add), (*made, (add, False))))
 
     def sample(self, k: int, m: int = 1, seed: int = 0) -> list[Path]:
         """`m` paths drawn from all that cross k branches, each as likely as any other.
@@ -220,13 +224,14 @@ class GradientPaths:
             segment = self._choices.onward[add][branch]
             assert segment is not None  # it leads to wrt, or this would not be a path
             arrived = segment.carry(arrived.get(add), self._leading)
-        return self._taken({add for add, branch in made if branch}), self._gradient(arrived)
+        return self._taken(made), self._gradient(arrived)
 
     def _gradient(self, arrived: dict[Node, Any]) -> Array:
         """What arrived at `wrt`: zeros, where a vjp sent nothing."""
         return np.asarray(arrived.get(self.wrt, np.zeros_like(self.wrt.value)))
 
-    def _taken(self, crossed: set[Node] | frozenset[Node]) -> tuple[bool, ...]:
+    def _taken(self, made: Sequence[Choice]) -> tuple[bool, ...]:
+        crossed = {add for add, branch in made if branch}
         return tuple(add in crossed for add in self.blocks)
 
     # --- the estimate of Veit et al. -----------------------------------------------------------
@@ -300,7 +305,8 @@ class GradientPaths:
         """
         if not self.n_blocks:
             raise OptionError("lesion: no path meets a residual block, so none can be deleted")
-        if not isinstance(i, int) or not -self.n_blocks <= i < self.n_blocks:
+        whole = isinstance(i, int | np.integer) and not isinstance(i, bool)
+        if not whole or not -self.n_blocks <= i < self.n_blocks:
             raise OptionError(f"lesion: there are blocks 0 to {self.n_blocks - 1}, got {i!r}")
         return without_block(self._loss, self._wrt, self.blocks[i])
 

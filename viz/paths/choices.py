@@ -51,10 +51,22 @@ class Block:
 
 @dataclass(frozen=True)
 class SinglePath:
-    """One path: whether each block's branch is taken, and the norm of its gradient, if known."""
+    """One path.
+
+    Attributes:
+        taken: whether each block's branch is taken.
+        norm: of its gradient, if known.
+        met: whether the path comes by each block at all; the shortcut of one that is met and not
+            taken is crossed. None means all.
+    """
 
     taken: tuple[bool, ...]
     norm: float | None = None
+    met: tuple[bool, ...] | None = None
+
+    def misses(self, i: int) -> bool:
+        """Does the path not come by block i, counted from 0?"""
+        return self.met is not None and not self.met[i]
 
     @property
     def length(self) -> int:
@@ -128,16 +140,21 @@ def shortest_first(taken: Sequence[bool]) -> tuple[object, ...]:
 
 def measured(paths: GradientPaths, note: str = "") -> Unrolled:
     """The paths of a recorded network, with the norms of their gradients."""
-    listed = sorted(paths.paths(), key=lambda path: shortest_first(path[0]))
     ordinary = _ordinary_gradient(paths)
-    together = np.sum([gradient for _, gradient in listed], axis=0)
-    n = paths.n_blocks
+    singles, together = [], np.zeros_like(ordinary)
+    for route, gradient in paths.routes():
+        made = dict(route)
+        taken = tuple(made.get(block, False) for block in paths.blocks)
+        met = tuple(block in made for block in paths.blocks)
+        singles.append(SinglePath(taken, float(np.linalg.norm(gradient)), met))
+        together = together + gradient
+    singles.sort(key=lambda path: shortest_first(path.taken))
     return Unrolled(
         blocks=_blocks(paths.blocks),
-        paths=tuple(SinglePath(taken, float(np.linalg.norm(g))) for taken, g in listed),
+        paths=tuple(singles),
         start=name_of(ends(paths)[1]),
         note=note,
-        is_chain=_is_chain([taken for taken, _ in listed], n),
+        is_chain=_is_chain(singles, paths.n_blocks),
         total=float(np.linalg.norm(ordinary)),
         difference=float(np.abs(together - ordinary).max(initial=0.0)),
         largest=float(np.abs(ordinary).max(initial=0.0)),
@@ -148,13 +165,16 @@ def forward(expansion: Expansion) -> Unrolled:
     """The paths of a network that was run forward along each of them."""
     output = np.asarray(expansion.output, np.float64)
     together = np.asarray(expansion.total, np.float64)
-    taken = [path for path, _ in expansion.paths]
+    singles = tuple(
+        SinglePath(taken, float(np.linalg.norm(y)), met)
+        for (taken, y), met in zip(expansion.paths, expansion.met, strict=True)
+    )
     return Unrolled(
         blocks=_blocks(expansion.blocks),
-        paths=tuple(SinglePath(t, float(np.linalg.norm(y))) for t, y in expansion.paths),
+        paths=singles,
         start=name_of(expansion.start),
         end="y",
-        is_chain=_is_chain(taken, expansion.n_blocks),
+        is_chain=_is_chain(singles, expansion.n_blocks),
         total=float(np.linalg.norm(output)),
         difference=float(np.abs(together - output).max(initial=0.0)),
         largest=float(np.abs(output).max(initial=0.0)),
@@ -196,9 +216,10 @@ def _block(number: int, name: str, shortcut: str) -> Block:
     return Block(number, name, shortcut, fill, ink)
 
 
-def _is_chain(listed: Sequence[tuple[bool, ...]], n: int) -> bool:
-    """Every combination of choices, once."""
-    return len(listed) == len(set(listed)) == 2**n
+def _is_chain(paths: Sequence[SinglePath], n: int) -> bool:
+    """Every path comes by every block, and every combination of choices is there once."""
+    everywhere = not any(path.misses(i) for path in paths for i in range(n))
+    return everywhere and len(paths) == len({path.taken for path in paths}) == 2**n
 
 
 def _ordinary_gradient(paths: GradientPaths) -> np.ndarray[Any, Any]:

@@ -102,24 +102,20 @@ def _introduction(unrolled: Unrolled) -> str:
     if not unrolled.blocks:
         said = f"No residual block lies between {start} and {end}, so there is one path."
         return f"{said} {unrolled.note}".strip()
+    gaps = "" if unrolled.is_chain else " A gap: the path does not come by that block."
     if unrolled.forward:
         return (
             "Each row is a network of its own, run forward: at every ⊕ it keeps one input, the "
             "shortcut (dashed) or the branch F (a box). The outputs add up to the whole network's "
             "if all branches are linear. For the gradient they always do, but here it is about "
-            "the output."
+            f"the output.{gaps}"
         )
     text = (
         f"At every ⊕ the gradient, on its way back from {end} to {start}, goes on along the "
         "shortcut (dashed) and through the branch F (a box). Each row is one sequence of such "
         "choices; its length is the number of branches that it crosses."
     )
-    if not unrolled.is_chain:
-        text += (
-            " These blocks do not simply follow one another, so a dashed line can also mean that "
-            "the path does not come by that block."
-        )
-    return f"{text} {unrolled.note}".strip()
+    return f"{text}{gaps} {unrolled.note}".strip()
 
 
 def _header(unrolled: Unrolled, columns: _Columns, y: float) -> tuple[float, list[str]]:
@@ -150,7 +146,7 @@ def _row(unrolled: Unrolled, columns: _Columns, path: SinglePath, top: float, sc
     y = top + ROW / 2
     parts = [
         svg.text(LEFT - 10, y + 4, fit(unrolled.start, 56, 12), anchor="end"),
-        wire((LEFT - 4, y), (columns.end - 10, y), dashed=True),
+        *_line(columns, path, y),
         head(columns.end - 4, y),
         svg.text(columns.end, y + 4, unrolled.end),
     ]
@@ -164,6 +160,17 @@ def _row(unrolled: Unrolled, columns: _Columns, path: SinglePath, top: float, sc
         parts.append(_bar(columns, path.norm, y, scale, BAR))
     reach = svg.rect(MARGIN, top, WIDTH - 2 * MARGIN, ROW, fill="none", pointer_events="all")
     return svg.group(reach, *parts, class_="path", data_path=_name(path), tabindex=0)
+
+
+def _line(columns: _Columns, path: SinglePath, y: float) -> list[str]:
+    """A dashed line from the start to the end, with a gap at each block that is not met."""
+    gap = box_width(columns.step) + 10
+    middles = [LEFT + (i + 0.5) * columns.step for i in range(len(path.taken)) if path.misses(i)]
+    lefts = [LEFT - 4, *(x + gap / 2 for x in middles)]
+    rights = [*(x - gap / 2 for x in middles), columns.end - 10]
+    return [
+        wire((left, y), (right, y), dashed=True) for left, right in zip(lefts, rights, strict=True)
+    ]
 
 
 def _sum(unrolled: Unrolled, columns: _Columns, y: float, scale: float) -> tuple[float, list[str]]:

@@ -221,12 +221,12 @@ def _axes(
     first, last = trellis.blocks[0], trellis.blocks[-1]
     start = fit(trellis.lengths.start, 90, 11)
     parts += [
-        svg.text(MAP_LEFT, bottom + 16, fit_dotted(f"at block {first}", 170, 10.5), **label),
+        svg.text(MAP_LEFT, bottom + 16, fit_dotted(f"at {first}", 170, 10.5), **label),
         svg.text(right, bottom + 16, f"at {start}", anchor="end", **label),
         svg.text(
             (MAP_LEFT + right) / 2,
             bottom + 34,
-            f"loss → backward through the blocks {fit_dotted(first, 90, 11)} … "
+            f"loss → backward through {fit_dotted(first, 90, 11)} … "
             f"{fit_dotted(last, 90, 11)} → {start}",
             size=11.0,
             anchor="middle",
