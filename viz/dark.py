@@ -23,6 +23,19 @@ _CELLS = {
     "winner": "#b06d00",
     "broken": "#a3003a",
 }
+_PLOTTED = {  # lines, bands and words of plots
+    "#222222": _TEXT,
+    "#111111": _TEXT,
+    "#6b7280": _FAINT,
+    "#9ca3af": "#6b7280",
+    "#e5e7eb": "#333a45",
+    "#0072b2": "#4a9fe0",
+    "#d55e00": "#f5833a",
+    "#009e73": "#2fc79a",
+    "#56b4e9": "#a8dcff",
+    "#a6761d": "#c99a4a",
+    "#b30000": "#ff6b6b",
+}
 _OUTLINES = {"window": "#ff9a3d", "output": "#35c89a", "winner": "#ff9a3d"}
 
 
@@ -43,6 +56,9 @@ def _sheet() -> str:
     rules += [f".cell.{kind} rect {{ fill: {fill} }}" for kind, fill in _CELLS.items()]
     rules += [f".outline.{kind} {{ stroke: {stroke} }}" for kind, stroke in _OUTLINES.items()]
     rules += [".paper { fill: #1c2129 }", ".map .grid { stroke: #333a45 }"]
+    for light, color in _PLOTTED.items():
+        rules += [f'.plot [fill="{light}"] {{ fill: {color} }}']
+        rules += [f'.plot [stroke="{light}"] {{ stroke: {color} }}']
     for name, light in MARKS.items():
         rules += [f'[stroke="{light}"] {{ stroke: {_MARKS[name]} }}']
         rules += [f'[fill="{light}"] {{ fill: {_MARKS[name]} }}']

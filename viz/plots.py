@@ -15,7 +15,7 @@ from tinygrad_cnn.errors import OptionError, ShapeError
 
 from .picture import Picture
 from .raster import BROKEN, colors
-from .svg import shorten
+from .svg import INK, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +39,12 @@ _SETTINGS: dict[Any, Any] = {
     "axes.titlesize": 11.0,
     "legend.frameon": False,
     "legend.handlelength": 3.0,
+    "axes.facecolor": "none",  # the figure's own ground is behind it
+    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "axes.titlecolor"), INK),
+    **dict.fromkeys(("xtick.color", "ytick.color"), INK),
 }
+_STYLED = re.compile('(<[^<>]*) style="([^"]*)"')
+_COLORED = re.compile("(fill|stroke): (#[0-9a-f]{6}|none);? ?")
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")  # in XML
 
 
@@ -108,7 +113,7 @@ def images(
 def _frame(axes: Axes, told: str, wrong: bool) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.set_xlabel(told, fontsize=8.0, color=RED if wrong else "#222222", labelpad=3.0)
+    axes.set_xlabel(told, fontsize=8.0, color=RED if wrong else INK, labelpad=3.0)
     for spine in axes.spines.values():
         spine.set_visible(wrong)
         spine.set(color=RED, linewidth=2.5)
@@ -178,5 +183,17 @@ def _picture(figure: Figure, data: Any, title: str) -> Picture:
     text = text[text.index("<svg") :]  # an XML declaration has no place inside a page,
     text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, count=1, flags=re.DOTALL)
     joins = "stroke-linejoin:round;stroke-linecap:butt"  # nor has a style for all its elements
-    text = text.replace("<svg", f'<svg style="max-width:100%;height:auto;{joins}"', 1)
+    text = _STYLED.sub(_colors_as_attributes, text)
+    style = f'class="adapts" style="max-width:100%;height:auto;{joins}"'
+    text = text.replace("<svg", f"<svg {style}", 1)
+    text = text.replace('<g id="figure_1"', '<g class="plot" id="figure_1"', 1)
+    text = text.replace("<path", '<path class="ground"', 1)
     return Picture(text, data, title=title)
+
+
+def _colors_as_attributes(match: re.Match[str]) -> str:
+    """A start tag with its colours as attributes, which `dark.py` can tell apart and overrule."""
+    head, style = match.groups()
+    colors = "".join(f' {name}="{color}"' for name, color in _COLORED.findall(style))
+    rest = _COLORED.sub("", style)
+    return head + colors + (f' style="{rest}"' if rest else "")

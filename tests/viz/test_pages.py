@@ -5,6 +5,7 @@ import pytest
 
 import tinygrad_cnn as tg
 import viz
+from tinygrad_cnn.train import Epoch, History
 from viz.facts import SHOWN
 from viz.gallery import Section, write_page
 
@@ -140,6 +141,18 @@ def test_dark_pages_have_dark_pictures_with_light_text(browser, tmp_path):
     dark = browser.evaluate(look)
     assert [brightness(c) > 0.5 for c in light] == [True, True, False, False]
     assert [brightness(c) > 0.5 for c in dark] == [False, False, True, True]
+
+
+def test_dark_pages_have_dark_plots_with_light_text(browser, tmp_path):
+    run = History([2.3, 1.9], [Epoch(1, 2.1, 0.3, 0.4, 0.1)])
+    browser.open(viz.training(run).save(tmp_path / "page.html"))
+    browser.prefer("dark")
+    fills = """[...document.querySelectorAll("SELECTED")].map(e => getComputedStyle(e).fill)"""
+    (ground,) = browser.evaluate(fills.replace("SELECTED", ".ground"))
+    words = browser.evaluate(fills.replace("SELECTED", "svg text"))
+    assert len(words) > 10
+    assert brightness(ground) < 0.2
+    assert min(map(brightness, words)) > 0.5
 
 
 def brightness(color: str) -> float:

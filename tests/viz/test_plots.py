@@ -11,6 +11,7 @@ import tinygrad_cnn as tg
 from tinygrad_cnn.errors import DtypeError, OptionError, ShapeError
 from tinygrad_cnn.train import Epoch, History
 from viz.curves import training
+from viz.dark import _GROUND, _PLOTTED
 from viz.picture import Picture
 from viz.plots import images
 
@@ -128,7 +129,7 @@ def test_wrong_predictions_have_a_cross_and_a_frame():
     shown = texts(picture)
     assert {"✓ cat", "dog", "✗ a bird …prey"} <= set(shown)
     assert sum(text.startswith("✗") for text in shown) == 1
-    assert picture.svg.count("stroke: #b30000") == 4  # the frame's sides
+    assert picture.svg.count('stroke="#b30000"') == 4  # the frame's sides
 
 
 def test_without_predictions_nothing_is_right_or_wrong():
@@ -180,3 +181,44 @@ def test_plots_leave_matplotlib_alone_until_they_are_drawn_and_never_load_pyplot
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+# --- dark pages ----------------------------------------------------------------------------------
+
+
+def test_no_colour_of_a_plot_is_out_of_the_dark_sheets_reach():
+    named = {f"run {i}": [history(3), history(4)] for i in range(8)}
+    seen = set()
+    for picture in (training(history(2)), training(named), images(batch(3), [0, 1, 2], [0, 2, 2])):
+        root = ET.fromstring(picture.svg)
+        assert root.get("class") == "adapts"
+        assert len(list(root.iterfind(f".//{NS}path[@class='ground']"))) == 1
+        for e in root.iter():
+            assert "#" not in e.get("style", "")
+            seen |= {e.get("fill"), e.get("stroke")}
+        assert all(e.get("fill") for e in root.iter(NS + "text"))
+    for color in seen - {None, "none", "#ffffff"}:
+        assert contrast(_PLOTTED.get(color, color), _GROUND) >= (1.3 if color == "#e5e7eb" else 3)
+
+
+def contrast(one: str, other: str) -> float:
+    """As WCAG defines it."""
+
+    def luminance(color: str) -> float:
+        parts = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+        linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+        return float(linear @ (0.2126, 0.7152, 0.0722)) + 0.05
+
+    first, second = luminance(one), luminance(other)
+    return max(first, second) / min(first, second)
+
+
+def test_a_name_that_looks_like_a_style_stays_as_it_is():
+    name = '<path style="fill: #222222"'
+    picture = images(batch(1), [0], None, [name[:12]])
+    assert name[:12] in texts(picture)
+    assert f"{name}, in the end 50.0%" in texts(training({name: one_run(0.5)}))
+
+
+def one_run(accuracy: float) -> History:
+    return History([1.0], [Epoch(1, 1.0, accuracy, accuracy, 1.0)])
