@@ -97,6 +97,8 @@ class Trace(Watcher):
         self._nodes: dict[int, Node] = {}  # all that events speak of, by serial
         self._computed: set[int] = set()  # inside, or used so: serials
         self._arrived: dict[int, Any] = {}  # gradients, by the serial of their node
+        # Sums on their way to a node that backward has not come to yet, and their statistics.
+        self._summed: dict[int, tuple[Any, Any]] = {}
 
     # --- watching ------------------------------------------------------------------------------
 
@@ -122,6 +124,7 @@ class Trace(Watcher):
     ) -> None:
         """Called for every op that a backward pass goes through."""
         kept = self._with_inputs(node)
+        at_node, sent, summed = self._gradients(node, cotangent, gradients, sums)
         event = Event(
             "backward",
             kept,
@@ -130,9 +133,9 @@ class Trace(Watcher):
             _backward_cost(node, cotangent, gradients),
             tuple(None if p is None else self._value(p) for p in node.inputs),
             self._value(node),
-            self._shown(cotangent),
-            tuple(map(self._shown, gradients)),
-            tuple(map(self._shown, sums)),
+            at_node,
+            sent,
+            summed,
         )
         self.events.append(event)
         self.add_up(event, node.inputs)
@@ -197,9 +200,26 @@ class Trace(Watcher):
             kept.value, kept.modified = summarised(node.value), node.modified
         return kept.value
 
-    def _shown(self, value: Any) -> Any:
-        value = _plain(value)
-        return value if self.records else summarised(value)
+    def _gradients(
+        self, node: Node, cotangent: Any, gradients: tuple[Any, ...], sums: tuple[Any, ...]
+    ) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
+        """The three as they are kept. One array is often several of them: it is summarised once."""
+        shown = (_plain(cotangent), _plain(gradients), _plain(sums))
+        if self.records:
+            return shown
+        array, known = self._summed.pop(node.serial, (None, None))
+        seen = {id(array): known} if array is shown[0] and array is not None else {}
+
+        def of(value: Any) -> Any:
+            if id(value) not in seen:
+                seen[id(value)] = summarised(value)
+            return seen[id(value)]
+
+        at_node, sent, summed = of(shown[0]), tuple(map(of, shown[1])), tuple(map(of, shown[2]))
+        for parent, total, summary in zip(node.inputs, shown[2], summed, strict=True):
+            if parent is not None and parent.inputs and isinstance(total, np.ndarray):
+                self._summed[parent.serial] = total, summary
+        return at_node, sent, summed
 
     # --- asking --------------------------------------------------------------------------------
 

@@ -307,6 +307,39 @@ def test_statistics_of_what_is_not_finite():
     assert (empty.norm, empty.not_finite) == (0.0, 0)
 
 
+@pytest.mark.parametrize("size", [1, 7, 1 << 15, (1 << 15) + 1, 100_003])
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+@pytest.mark.parametrize("far", [0.0, 1e6])
+def test_statistics_in_blocks_are_those_of_the_definition(size, scale, far):
+    x = (np.random.default_rng(size).standard_normal(size) + far) * scale
+    s, y = tg.Statistics.of(x), x / scale
+    assert (s.min, s.max, s.min_abs) == pytest.approx((x.min(), x.max(), abs(x).min()), rel=1e-15)
+    found = np.array([s.mean, s.std, s.mean_abs, s.norm]) / scale
+    expected = [y.mean(), y.std(), abs(y).mean(), np.linalg.norm(y)]
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int32", "uint8", "float16", "float32"])
+def test_statistics_of_any_dtype_are_in_float64(dtype):
+    x = np.array([3, 0, 4] * 40_000, dtype)
+    s = tg.Statistics.of(x)
+    assert (s.dtype, s.min, s.max) == (dtype, 0, x.max())
+    assert s.mean == pytest.approx(x.mean(dtype=np.float64), rel=1e-14)
+    assert s.norm == pytest.approx(np.linalg.norm(x.astype(np.float64)), rel=1e-14)
+
+
+def test_an_array_on_its_way_is_summarised_once(monkeypatch):
+    seen = []
+    real = tg.Statistics.of.__func__
+    monkeypatch.setattr(
+        tg.Statistics, "of", classmethod(lambda cls, a: seen.append(a) or real(cls, a))
+    )
+    x = tg.Tensor(np.ones((3, 4)), requires_grad=True)
+    with tg.trace(keep="statistics"):
+        x.exp().tanh().sum().backward()
+    assert len(seen) == 8  # four values and their four gradients
+
+
 # --- the table ---------------------------------------------------------------------------------
 
 
