@@ -21,12 +21,12 @@ Then the cells that one tap reads in all windows are a single run of memory, qui
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from .parallel import over_batch
 from .windows import Pairs, Shape, arithmetic, output_size, output_sizes, span
@@ -193,6 +193,70 @@ def _scattered(
     return gx
 
 
+class _Layout(NamedTuple):
+    """Where everything lies in a `Strip`: sizes, and strides in bytes."""
+
+    dtype: np.dtype[Any]
+    rows: int
+    out: Shape
+    n: int
+    pitch: int
+    positions: Shape
+    cells: int
+    first: int
+    samples: tuple[Shape, Shape]  # shape, strides
+    windows: tuple[Shape, Shape]
+
+
+@functools.lru_cache(maxsize=512)
+def _lay_out(
+    shape: Shape,
+    kernel: Shape,
+    stride: Shape,
+    padding: Pairs,
+    dilation: Shape,
+    groups: int,
+    dtype: np.dtype[Any],
+    column_bytes: int,
+) -> _Layout:
+    batch, channels, *size = shape
+    dtype = arithmetic(dtype)
+    rows = channels // groups * math.prod(kernel)
+    out = output_sizes(tuple(size), kernel, stride, padding, dilation)
+
+    *lead, width = (m + sum(pair) for m, pair in zip(size, padding, strict=True))
+    pitch = math.ceil(width / stride[-1])
+    per_sample = groups * rows * math.prod(out[:-1]) * pitch
+    fit = column_bytes // (per_sample * dtype.itemsize)
+    n = max(1, min(fit, batch))
+    positions = (*out[:-1], n * pitch)
+
+    # The very last windows reach past the end: some spare cells for them to read.
+    strip_shape = (channels, *lead, n * pitch * stride[-1])
+    cells, spare = math.prod(strip_shape), span(kernel[-1], dilation[-1])
+    plane, *steps = (dtype.itemsize * math.prod(strip_shape[k:]) for k in range(1, len(shape)))
+
+    first = sum(before * step for (before, _), step in zip(padding, steps, strict=True))
+    sample = pitch * stride[-1] * steps[-1]
+    tap_steps = (e * step for e, step in zip(dilation, steps, strict=True))
+    window_steps = (s * step for s, step in zip(stride, steps, strict=True))
+    return _Layout(
+        dtype,
+        rows,
+        out,
+        n,
+        pitch,
+        positions,
+        cells + spare,
+        first,
+        ((n, channels, *size), (sample, plane, *steps)),
+        (
+            (groups, channels // groups, *kernel, *positions),
+            (channels // groups * plane, plane, *tap_steps, *window_steps),
+        ),
+    )
+
+
 class Strip:
     """A chunk of n padded samples, side by side along the last axis, and all windows onto them.
 
@@ -217,42 +281,16 @@ class Strip:
         dtype: np.dtype[Any],
         column_bytes: int,
     ) -> None:
-        self.batch, channels, *size = shape
-        c_in = channels // groups
-        self.groups, self.kernel = groups, kernel
-        self.dtype = arithmetic(dtype)
-        self.rows = c_in * math.prod(kernel)
-        self.out = output_sizes(tuple(size), kernel, stride, padding, dilation)
-
-        *lead, width = (m + sum(pair) for m, pair in zip(size, padding, strict=True))
-        self.pitch = math.ceil(width / stride[-1])
-        per_sample = groups * self.rows * math.prod(self.out[:-1]) * self.pitch
-        fit = column_bytes // (per_sample * self.dtype.itemsize)
-        self.n = max(1, min(fit, self.batch))
-        self.positions = (*self.out[:-1], self.n * self.pitch)
-
-        # The very last windows reach past the end: some spare cells for them to read.
-        strip_shape = (channels, *lead, self.n * self.pitch * stride[-1])
-        cells, spare = math.prod(strip_shape), span(kernel[-1], dilation[-1])
-        self.cells = np.zeros(cells + spare, self.dtype)
-        strip = self.cells[:cells].reshape(strip_shape)
-        plane, *steps = strip.strides  # in bytes
-
-        first = tuple(
-            slice(before, before + m) for m, (before, _) in zip(size, padding, strict=True)
-        )
-        sample = self.pitch * stride[-1] * steps[-1]
-        self.samples = as_strided(
-            strip[:, *first], (self.n, channels, *size), (sample, plane, *steps)
-        )
-        tap_steps = (e * step for e, step in zip(dilation, steps, strict=True))
-        window_steps = (s * step for s, step in zip(stride, steps, strict=True))
-        self.windows = as_strided(
-            strip,
-            (groups, c_in, *kernel, *self.positions),
-            (c_in * plane, plane, *tap_steps, *window_steps),
-        )
-        self._copy = np.empty(self.windows.shape, self.dtype)
+        # Of small images, laying out takes longer than convolving.
+        layout = _lay_out(shape, kernel, stride, padding, dilation, groups, dtype, column_bytes)
+        self.batch, self.groups, self.kernel = shape[0], groups, kernel
+        self.dtype, self.rows, self.out, self.n, self.pitch, self.positions = layout[:6]
+        self.cells = np.zeros(layout.cells, self.dtype)
+        of_samples, sample_steps = layout.samples
+        of_windows, window_steps = layout.windows
+        self.samples = np.ndarray(of_samples, self.dtype, self.cells, layout.first, sample_steps)
+        self.windows = np.ndarray(of_windows, self.dtype, self.cells, 0, window_steps)
+        self._copy = np.empty(of_windows, self.dtype)
         self.columns = self._copy.reshape(groups, self.rows, -1)
 
     def chunks(self) -> Iterator[slice]:
@@ -275,10 +313,10 @@ class Strip:
         """Zeros, one for each window and channel, and two views of them: the matrix
         (groups, channels/groups, windows), and the samples' outputs (n, channels, *out)."""
         strip = np.zeros((channels, *self.positions), self.dtype)
-        sample = self.pitch * strip.itemsize
+        steps = (self.pitch * strip.itemsize, *strip.strides)
         return (
             strip.reshape(self.groups, channels // self.groups, -1),
-            as_strided(strip, (self.n, channels, *self.out), (sample, *strip.strides)),
+            np.ndarray((self.n, channels, *self.out), self.dtype, strip, 0, steps),
         )
 
     def is_output(self) -> Array:
@@ -291,4 +329,5 @@ class Strip:
 def _fill(chunk: Array, x: Array) -> None:
     """Copy x into the first samples of a chunk, and zeros into the rest."""
     chunk[: len(x)] = x
-    chunk[len(x) :] = 0
+    if len(x) < len(chunk):
+        chunk[len(x) :] = 0

@@ -62,11 +62,11 @@ def over_batch(task: Callable[[slice], T], batch: int, work: int) -> list[T]:
     Returns:
         The results, in the order of the parts.
     """
+    if work < LEAST_WORK:
+        return [task(slice(0, batch))]
     count = max(1, min(_threads, batch, work // LEAST_WORK))
     edges = [batch * i // count for i in range(count + 1)]
     parts = [slice(a, b) for a, b in itertools.pairwise(edges)]
-    if work < LEAST_WORK:
-        return [task(parts[0])]
     with _one_blas_thread():
         if count == 1:
             return [task(parts[0])]
