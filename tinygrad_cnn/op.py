@@ -59,6 +59,8 @@ def constant(x: Any) -> Any:
 
 def has_gradient(value: Any) -> bool:
     """Whether a value can have one: it is floating, or of several outputs one is."""
+    if type(value) is np.ndarray:
+        return value.dtype.kind == "f"
     if type(value) is tuple:
         return any(map(has_gradient, value))
     return type(value) is float or np.asarray(value).dtype.kind == "f"
@@ -239,7 +241,7 @@ class Op:
                 left = self.inputs[len(args) :]
                 args += tuple(given.pop(name, self.optional.get(name)) for name in left)
             required = args[: count - len(self.optional)]
-            if None in [a if a is None else 0 for a in required]:
+            if any([a is None for a in required]):
                 missing = [n for n, a in zip(self.inputs, required, strict=False) if a is None]
                 raise DtypeError(f"{self.name}: input {', '.join(missing)} is missing")
         if len(extra) > len(self.options):
@@ -312,6 +314,8 @@ class Op:
 
     def _kept(self, value: Any, single: bool) -> Any:
         """What a forward returned, as nodes keep it: an array, or a Scalar's float."""
+        if type(value) is np.ndarray and value.dtype.kind == "f" and not single:
+            return value
         if not isinstance(value, _PLAIN):
             raise DtypeError(
                 f"{self.name}: the forward must return an array, got {type(value).__name__}"

@@ -12,6 +12,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 Shape = tuple[int, ...]
@@ -32,6 +34,7 @@ def output_size(n: int, kernel: int, stride: int, padding: tuple[int, int], dila
     return (n + sum(padding) - span(kernel, dilation)) // stride + 1
 
 
+@functools.lru_cache(maxsize=1024)
 def output_sizes(
     size: Shape, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape
 ) -> Shape:

@@ -10,6 +10,7 @@ ops ``convNd``, ``conv_transposeNd`` and ``convNd_weight_grad`` are closed under
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -22,7 +23,6 @@ from ..kernels.convolution import (
     convolve,
     convolve_input_grad,
     convolve_weight_grad,
-    output_size,
     output_sizes,
 )
 from ..op import Op, Shape, op
@@ -82,7 +82,9 @@ class _Family:
             groups: int = 1,
             dilation: Any = 1,
         ) -> Any:
-            size = _transposed_size(x, w, stride, padding, output_padding, dilation)
+            size = _transposed_size(
+                x.shape[2:], w.shape[2:], stride, padding, output_padding, dilation
+            )
             y = convolve_input_grad(x, w, stride, padding, dilation, groups, size)
             return self._with_bias(y, b)
 
@@ -102,8 +104,11 @@ class _Family:
 
         def back(g: Any, w: Any, size: Shape, kernel: Shape, **o: Any) -> Any:
             """The transposed convolution with an output of the given size."""
-            least = _transposed_size(g, w, o["stride"], o["padding"], (0,) * self.d, o["dilation"])
-            rest = tuple(n - m for n, m in zip(size, least, strict=True))
+            none = (0,) * self.d
+            least = _transposed_size(
+                g.shape[2:], kernel, o["stride"], o["padding"], none, o["dilation"]
+            )
+            rest = tuple([n - m for n, m in zip(size, least, strict=True)])
             return transpose(g, w, None, output_padding=rest, **o)
 
         conv.vjp(
@@ -164,12 +169,11 @@ class _Family:
         stride = per_axis(stride, d, name, "stride", 1)
         dilation = per_axis(dilation, d, name, "dilation", 1)
         pairs = padding_pairs(padding, d, kernel, dilation, name)
-        for n, k, s, p, e in zip(X[2:], kernel, stride, pairs, dilation, strict=True):
-            if output_size(n, k, s, p, e) < 1:
-                raise ShapeError(
-                    f"{name}: kernel {kernel} with dilation {dilation} does not fit into input "
-                    f"{X[2:]} with padding {pairs}"
-                )
+        if min(output_sizes(X[2:], kernel, stride, pairs, dilation)) < 1:
+            raise ShapeError(
+                f"{name}: kernel {kernel} with dilation {dilation} does not fit into input "
+                f"{X[2:]} with padding {pairs}"
+            )
         return {"stride": stride, "padding": pairs, "dilation": dilation, "groups": int(groups)}
 
     def _check_transpose(
@@ -198,7 +202,7 @@ class _Family:
         rest = per_axis(output_padding, d, name, "output_padding", 0)
         if any(r >= s for r, s in zip(rest, stride, strict=True)):
             raise OptionError(f"{name}: output_padding {rest} must be smaller than stride {stride}")
-        size = _transposed_size(x, w, stride, pairs, rest, dilation)
+        size = _transposed_size(X[2:], W[2:], stride, pairs, rest, dilation)
         if min(size) < 1:
             raise ShapeError(
                 f"{name}: input {X[2:]}, kernel {W[2:]}, padding {pairs} would give size {size}"
@@ -241,21 +245,28 @@ class _Family:
 
 def _share_one_dtype(name: str, **arrays: Any) -> None:
     dtypes = {which: np.asarray(a).dtype for which, a in arrays.items() if a is not None}
-    if len(set(dtypes.values())) > 1 or any(dtype.kind != "f" for dtype in dtypes.values()):
+    distinct = set(dtypes.values())
+    if len(distinct) > 1 or distinct.pop().kind != "f":
         listed = ", ".join(f"{which} {dtype}" for which, dtype in dtypes.items())
         raise DtypeError(
             f"{name}: inputs must share one floating dtype, got {listed}; cast with .astype"
         )
 
 
+@functools.lru_cache(maxsize=1024)
 def _transposed_size(
-    x: Any, w: Any, stride: Shape, padding: Pairs, output_padding: Shape, dilation: Shape
+    size: Shape,
+    kernel: Shape,
+    stride: Shape,
+    padding: Pairs,
+    output_padding: Shape,
+    dilation: Shape,
 ) -> Shape:
-    """The smallest input whose convolution has x's size, plus output_padding."""
+    """The smallest input whose convolution has this size, plus output_padding."""
     return tuple(
         (n - 1) * s - sum(p) + e * (k - 1) + rest + 1
         for n, k, s, p, rest, e in zip(
-            x.shape[2:], w.shape[2:], stride, padding, output_padding, dilation, strict=True
+            size, kernel, stride, padding, output_padding, dilation, strict=True
         )
     )
 

@@ -232,7 +232,8 @@ def batch_norm(
     y, mean, var = batch_norm_train(x, weight, bias, eps=eps)
     count = math.prod(shape) // shape[1]
     _update(running_mean, constant(mean), momentum)
-    _update(running_var, constant(var) * (count / (count - 1)), momentum)
+    if running_var is not None:
+        _update(running_var, constant(var) * (count / (count - 1)), momentum)
     return y
 
 

@@ -12,9 +12,14 @@ from ..errors import OptionError
 from ..op import Shape
 
 
+_INTEGERS, _FLOATS = (int, np.integer), (float, np.floating)
+
+
 def is_integer(value: Any) -> bool:
     """Whether it is a Python or NumPy int; True and False are not."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return type(value) is int or (
+        isinstance(value, _INTEGERS) and not isinstance(value, bool)
+    )
 
 
 def integer(name: str, option: str, value: Any, least: int | None = None) -> int:
@@ -37,7 +42,7 @@ def number(
     Raises:
         OptionError: anything else, NaN included.
     """
-    real = isinstance(value, float | np.floating) or is_integer(value)
+    real = isinstance(value, _FLOATS) or is_integer(value)
     if not real or not least <= value <= most:
         bounds = f" in {least} … {most}" if math.isfinite(most) else ""
         bounds = bounds or (f" ≥ {least}" if math.isfinite(least) else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..errors import OptionError
@@ -18,8 +18,11 @@ def layout(d: int) -> str:
     return "N, C, " + ", ".join("DHW"[3 - d :])
 
 
-def _is_int(value: Any, least: int) -> bool:
-    return is_integer(value) and value >= least
+def _are_ints(values: Iterable[Any], least: int) -> bool:
+    for value in values:
+        if not is_integer(value) or value < least:
+            return False
+    return True
 
 
 def per_axis(value: Any, d: int, name: str, option: str, least: int) -> tuple[int, ...]:
@@ -29,11 +32,11 @@ def per_axis(value: Any, d: int, name: str, option: str, least: int) -> tuple[in
         OptionError: neither, or smaller than `least`.
     """
     values = tuple(value) if isinstance(value, tuple | list) else (value,) * d
-    if len(values) != d or not all(_is_int(v, least) for v in values):
+    if len(values) != d or not _are_ints(values, least):
         raise OptionError(
             f"{name}: {option} must be an int ≥ {least}, or {d} of them, got {value!r}"
         )
-    return tuple(int(v) for v in values)
+    return tuple(map(int, values))
 
 
 def padding_pairs(padding: Any, d: int, kernel: Shape, dilation: Shape, name: str) -> Pairs:
@@ -61,14 +64,12 @@ def padding_pairs(padding: Any, d: int, kernel: Shape, dilation: Shape, name: st
         )
     values = tuple(padding) if isinstance(padding, tuple | list) else (padding,) * d
     pairs = [tuple(v) if isinstance(v, tuple | list) else (v, v) for v in values]
-    if len(pairs) != d or not all(
-        len(pair) == 2 and all(_is_int(v, 0) for v in pair) for pair in pairs
-    ):
+    if len(pairs) != d or not all([len(pair) == 2 and _are_ints(pair, 0) for pair in pairs]):
         raise OptionError(
             f"{name}: padding must be an int ≥ 0, {d} of them, {d} (before, after) pairs, or a "
             f"name, got {padding!r}"
         )
-    return tuple((int(p), int(q)) for p, q in pairs)
+    return tuple([(int(p), int(q)) for p, q in pairs])
 
 
 def places(size: Shape) -> Iterator[Shape]:
