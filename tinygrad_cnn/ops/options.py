@@ -17,9 +17,7 @@ _INTEGERS, _FLOATS = (int, np.integer), (float, np.floating)
 
 def is_integer(value: Any) -> bool:
     """Whether it is a Python or NumPy int; True and False are not."""
-    return type(value) is int or (
-        isinstance(value, _INTEGERS) and not isinstance(value, bool)
-    )
+    return type(value) is int or (isinstance(value, _INTEGERS) and not isinstance(value, bool))
 
 
 def integer(name: str, option: str, value: Any, least: int | None = None) -> int:
