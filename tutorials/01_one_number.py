@@ -290,7 +290,7 @@ for i, number in enumerate(numbers):
 
     assert math.isclose(number.grad, slope(along, at[i]), rel_tol=1e-6)
 
-expression_picture = viz.draw(y)
+expression_picture = viz.draw(y, direction="TB", legend=False)
 expression_picture
 
 # %% [markdown]
@@ -409,7 +409,7 @@ weights, bias = network[0][0]
 weights[0].name, weights[1].name, bias.name = "w₁", "w₂", "bias"
 one_neuron = sum((w * v for w, v in zip(weights, points[0].tolist(), strict=True)), bias).relu()
 
-one_neuron_picture = viz.draw(one_neuron, legend=False)
+one_neuron_picture = viz.draw(one_neuron, direction="TB", legend=False)
 one_neuron_picture
 
 # %% [markdown]

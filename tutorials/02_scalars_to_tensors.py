@@ -106,7 +106,7 @@ back = tg.grad(row_sums, x, grad_outputs=np.array([5.0, 7.0]))
 assert back.data.tolist() == [[5, 5, 5], [7, 7, 7]]
 
 # %% [markdown]
-# With multiplication the same, after the other factor has been multiplied in. Here one number
+# Multiplication does the same, after the other factor has been multiplied in. Here one number
 # scales all six:
 
 # %%
@@ -301,8 +301,8 @@ assert a.grad == 1
 #
 # Put your answers in place of the dots. Solutions are in `solutions/02_scalars_to_tensors.py`.
 #
-# **Exercise 1.** u has shape (4, 1), v has shape (3,), y = u * v. Which shape has y? And which have
-# the gradients of u and v, and over which axis of y was each summed?
+# **Exercise 1.** u has shape (4, 1), v has shape (3,), y = u * v. Which shape has y, and which has the
+# gradient of u? Over which axis of y (0 or 1) is summed for the gradient of u, and for that of v?
 
 # %% Exercise 1
 y_shape = ...

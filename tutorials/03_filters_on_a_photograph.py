@@ -5,7 +5,7 @@
 # whole recipe is nine numbers: the **kernel**, or **filter**. In this tutorial people choose the
 # numbers. In the next one, gradient descent does.
 #
-# Slides: **Convolution** (two), **Why use Convolution** (three), **Convolutional Neural Networks**
+# Slides: **Convolution** (two), **Why use Convolution** (three), **Convolutional Neural Network**
 # (the 5×5 example), **Object Edge Detection in Images**.
 #
 # Sources: the 5×5 example is a classic of Stanford's UFLDL tutorial, *Feature extraction using
@@ -22,7 +22,7 @@ from tinygrad_cnn.exercises import check
 # %% [markdown]
 # ## One window at a time
 #
-# Slide **Convolutional Neural Networks**. Lay the 3×3 kernel over the top left corner of the image.
+# Slide **Convolutional Neural Network**. Lay the 3×3 kernel over the top left corner of the image.
 # Multiply what lies on each other, add the nine products: that is one number of the output. Move on
 # by one, do it again.
 
@@ -177,6 +177,9 @@ thirty_picture
 # 30 where it goes from bright to dark: 3 · (10 − 0). From dark to bright it would be −30. The edge
 # is two columns wide in the output, since two positions of the window have it inside.
 #
+# (The slide prints eight rows of output. A window of three fits into eight rows at six places, so
+# there are six: 8 − 3 + 1.)
+#
 # Turn the image on its side, so that the edge is horizontal. Now the kernel sees as much brightness
 # on its left as on its right: 0 everywhere. It is blind to horizontal edges, and the turned kernel
 # is blind to vertical ones.
@@ -241,18 +244,21 @@ on_a_border = on_a_border | np.isin(np.arange(240), [0, 49, 50, 239])
 assert broken.any()
 assert not broken[~on_a_border].any()
 
-broken_picture = viz.panels({"moved": moved, "where the rule is broken": broken * 1.0})
+paled = 0.5 + moved / 2
+broken_picture = viz.panels(
+    {"moved": moved, "where the rule is broken (black)": np.where(broken, 0, paled)}
+)
 broken_picture
 
 # %% [markdown]
-# Two crosses of lines: today's border, and where yesterday's border has been moved to. (Sources:
+# A frame and a cross: today's border, and where the border of before has been moved to. (Sources:
 # the word is used as by Cohen & Welling, *Group equivariant convolutional networks*, 2016. That
 # networks use the broken border to tell where they are was shown by Islam, Jia & Bruce, 2020.)
 #
 # ## Any size
 #
-# Slide **Why use Convolution**: 任何輸入大小都能做. The nine numbers do not know how large the image is. The
-# output of an n×n image is (n − 2)×(n − 2).
+# Slide **Why use Convolution**: 任何輸入大小都能做, any input size will do. The nine numbers do
+# not know how large the image is. The output of an n×n image is (n − 2)×(n − 2).
 #
 # A fully connected layer has a weight for every pixel, and takes images of one size only.
 

@@ -160,7 +160,7 @@ diagonals_picture
 #
 # One kernel finds one pattern. A layer has several, and its output one map for each. The second
 # slide **Convolutional Neural Network** writes X⁽²⁾ = [w⁽¹⁾∗x, w⁽¹⁾∗x, w⁽¹⁾∗x] + b, with the same
-# letter three times. The three are **different** kernels, w⁽¹'¹⁾, w⁽¹'²⁾ and w⁽¹'³⁾, and they must
+# letter three times. The three are **different** kernels, w₁⁽¹⁾, w₂⁽¹⁾ and w₃⁽¹⁾, and they must
 # be: were they equal at the start, with equal weights behind them, they would get the same
 # gradient, and stay equal for ever.
 

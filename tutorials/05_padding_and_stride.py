@@ -265,7 +265,7 @@ assert thirty_seven.output.data == 3 * 0 + 4 * 1 + 6 * 2 + 7 * 3 == 37
 assert thirty_seven.cells["X"][0, 0, 2, 1].grad == 3  # its weight
 assert thirty_seven.cells["W"][0, 0, 1, 1].grad == 7  # its pixel
 
-backward_picture = viz.draw(thirty_seven, legend=False)
+backward_picture = viz.draw(thirty_seven, direction="TB", legend=False)
 backward_picture
 
 # %% [markdown]
@@ -298,13 +298,14 @@ assert with_padding.data[0, 0].tolist() == [[6, 6, 6], [6, 6, 6], [6, 6, 6]]
 # Because of `create_graph=True`, the backward pass was recorded too, so a gradient can be opened
 # just like an output. This is the gradient of the pixel in the top left corner: in each of the four
 # windows that meet it, the output's gradient g (here 1) times the weight that lies on the pixel.
+# In the picture, the same as a sliding window: the kernel is turned by 180°.
 
 # %%
 corner = tg.zoom(with_padding, (0, 0, 0, 0))
 
 assert corner.output.data == 1 * 3 + 1 * 2 + 1 * 1 + 1 * 0 == 6
 
-say_picture = viz.draw(corner, legend=False)
+say_picture = viz.convolution_backward(X, W, padding=1, at=(0, 0))
 say_picture
 
 # %% [markdown]

@@ -36,21 +36,21 @@ colour_picture = viz.panels(
 colour_picture
 
 # %% [markdown]
-# *Converting to grayscale loses information*, says the slide. Brightness is 0.299 red + 0.587 green
-# + 0.114 blue. That is itself a convolution, with a kernel of one pixel: three numbers in, one out.
+# *Converting to grayscale loses information*, says the slide. Brightness is
+# 0.299 red + 0.587 green + 0.114 blue. That is itself a convolution, with a kernel of one pixel: three numbers in, one out.
 # And here are two colours, a red and a green, that it cannot tell apart:
 
 # %%
 brightness = np.array([0.299, 0.587, 0.114]).reshape(1, 3, 1, 1)
 red, green = np.array([0.9, 0.0, 0.0]), np.array([0.0, 0.9 * 0.299 / 0.587, 0.0])
-two = np.repeat(np.stack([red, green], axis=1), 4, axis=1)[:, None, :]  # (3, 1, 8)
-two = np.repeat(two, 4, axis=1)
+two = np.repeat(np.stack([red, green], axis=1), 40, axis=1)[:, None, :]  # (3, 1, 80)
+two = np.repeat(two, 40, axis=1)
 
 grey = tg.conv2d(two[None], brightness)[0, 0]
 
 assert np.allclose(grey, 0.9 * 0.299)  # one grey all over
 
-grey_picture = viz.panels({"two colours": two, "their brightness": grey})
+grey_picture = viz.panels({"two colours": two, "their brightness": grey}, scale="shared")
 grey_picture
 
 # %% [markdown]
@@ -196,7 +196,8 @@ average_picture
 # %% [markdown]
 # *No learnable parameters*, says the slide, and *as many output channels as input channels*: each
 # channel is pooled by itself (每個channel獨立做pooling). Unless one says otherwise, the stride is the
-# window's size, so that windows do not overlap and the map is half as wide and half as high.
+# window's size, so that windows do not overlap: 2×2 leaves half the width and half the height, and
+# 4×4 a quarter of each.
 
 # %%
 assert tg.nn.MaxPool2d(2).count_parameters() == 0

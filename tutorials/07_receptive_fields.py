@@ -81,7 +81,8 @@ ways_picture
 # r ← r + (k − 1) · j, and then j ← j · s
 #
 # Padding is not in it. It shifts fields over the border of the image, and does not make them
-# larger. Pooling counts like a convolution.
+# larger. (*start* in the tables is where the first element's field begins: −2 is two pixels out in
+# the padding.) Pooling counts like a convolution.
 
 
 # %%
@@ -261,7 +262,7 @@ effective_picture
 # and shortcuts and dilation change it.
 #
 # **Dilation** takes pixels that are d apart: k of them cover (k − 1)·d + 1. Three layers of 3×3
-# with d = 1, 2, 4 see 15×15 with the weights of a 7×7 stack (Yu & Koltun, 2015).
+# with d = 1, 2, 4 see 15×15, and without dilation, with as many weights, 7×7 (Yu & Koltun, 2015).
 
 # %%
 dilated = tg.nn.Sequential(*[tg.nn.Conv2d(1, 1, 3, dilation=d) for d in (1, 2, 4)])

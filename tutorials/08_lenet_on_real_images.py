@@ -2,8 +2,8 @@
 # # 8 · LeNet on real images
 #
 # All the parts are there: convolution, padding, pooling, fully connected layers, gradients. Put
-# together, they are LeNet, which read the amounts on a good part of the cheques of the United
-# States in the 1990s. We build it, count it, train it on photographs of clothes, and then look
+# together, they are LeNet, which banks used in the 1990s to read several million cheques a day. We
+# build it, count it, train it on photographs of clothes, and then look
 # inside: what do its filters see, and where does it err?
 #
 # Slides: the table of **MNIST and ImageNet**, **LeNet** (two).
@@ -178,8 +178,8 @@ kernels_picture
 
 # %% [markdown]
 # And this is what they make of an ankle boot: one map each. The sixteen maps of the second
-# convolution are harder to put into words. Each is made from all six
-# maps of the first, and after the ReLU many are mostly 0: their pattern is not in this image.
+# convolution are harder to put into words. Each is made from all six maps of the first, and after
+# the ReLU many are mostly 0: their pattern is not in this image.
 
 # %%
 boot = test.inputs[test.labels == 9][:1]

@@ -125,5 +125,7 @@ figure { margin: .8rem 0; overflow-x: auto; border-radius: 8px; padding: 10px;
          border: 1px solid #8884; }
 figure img { max-width: 100%; height: auto; display: block; margin: auto; }
 .wide img { max-width: none; }
+.wide { width: max-content; max-width: 96vw; position: relative; left: 50%;
+        transform: translateX(-50%); }
 .more { font-size: 14px; } .cell .more { margin: -.5rem 0 1rem; }
 """
