@@ -11,9 +11,9 @@
 # Slides: the layers of **Batch Normalization**, **AlexNet** (activations) and **2D convolutional
 # layer**, as their authors would have to write them.
 #
-# Sources: checking gradients by finite differences is in Y. LeCun, L. Bottou, G. Orr & K.-R. Müller,
-# *Efficient BackProp* (1998); Swish is P. Ramachandran, B. Zoph & Q. Le, *Searching for Activation
-# Functions* (2017).
+# Sources: that finite differences should check a backpropagation is in C. Bishop, *Pattern Recognition
+# and Machine Learning* (2006), section 5.3.3; Swish is P. Ramachandran, B. Zoph & Q. Le, *Searching for
+# Activation Functions* (2017).
 
 # %%
 import importlib.util
@@ -278,13 +278,13 @@ network = tg.models.resnet8()
 report = tg.gradcheck(network.eval(), random.standard_normal((1, 1, 16, 16)), mode="random")
 
 assert report
-print(report)
+print(report.diagnosis)
 
 # %% [markdown]
 # ## Somebody else's layer
 #
-# The check takes any two functions of plain arrays: `f(*arrays)`, and `vjp(cotangent, *arrays)`. So it
-# judges a layer that was written in bare NumPy. This one clips to ±1, and the mask is at the wrong side:
+# The check takes any two functions of plain arrays: `f(*arrays)`, and `vjp(g, *arrays)`. So it judges a
+# layer that was written in bare NumPy. This one clips to ±1, and the mask is at the wrong side:
 
 # %%
 report = tg.gradcheck(lambda x: np.clip(x, -1, 1), x, vjp=lambda g, x: g * (np.abs(x) > 1))

@@ -1,8 +1,9 @@
 # %% [markdown]
 # # 16 · How this engine works
 #
-# Fifteen tutorials have used the engine. This one opens it. There are five ideas in it, and each is small:
-# an op, a graph, a walk backwards, a trace, a replay. At the end you add an op of your own, with its tests.
+# Fifteen tutorials have used the engine. This one opens it. There are five ideas in it, and each is
+# small: an op, a graph, a walk backwards, a trace, a replay. At the end you add an op of your own, with
+# its tests.
 #
 # Slides: all of them rest on this; **Gradient computation of Residual Networks** ("Simply add gradients
 # from following layers") says the heart of it.
@@ -25,8 +26,9 @@ from tinygrad_cnn.exercises import check, check_gradient
 # %% [markdown]
 # ## An op
 #
-# An op is a function of plain arrays, and a vjp that says how a gradient passes back through it. Called on
-# arrays, it is NumPy: nothing is recorded, and nothing costs more than NumPy does.
+# An op is a function of plain arrays, and a **vjp** (vector-Jacobian product, tutorial 15) that says how
+# a gradient passes back through it. Called on arrays, it is NumPy: it returns an array, and nothing is
+# recorded.
 
 # %%
 square = tg.op("square", lambda x: x * x, lambda g, y, x: 2 * g * x)
@@ -34,8 +36,8 @@ square = tg.op("square", lambda x: x * x, lambda g, y, x: 2 * g * x)
 assert isinstance(square(np.array([1.0, 2.0])), np.ndarray)
 
 # %% [markdown]
-# Called on a Tensor that wants a gradient, it leaves a **node** behind. A node knows its value, its op and its
-# input nodes, and that is all a graph is made of.
+# Called on a Tensor that wants a gradient, it leaves a **node** behind. A node knows its value, its op
+# and its input nodes, and that is all a graph is made of.
 
 # %%
 x = tg.Tensor([1.0, 2.0, 3.0], requires_grad=True, name="x")
@@ -49,8 +51,9 @@ assert y.node.value.tolist() == [1, 4, 9]
 # %% [markdown]
 # ## A graph
 #
-# `tg.Graph.of(z)` collects the nodes behind z. The product y·y uses y twice, so two **edges** lead from y to it, told
-# apart by their place among the arguments. If they were one, y's gradient would come out half as large.
+# `tg.Graph.of(z)` collects the nodes behind z. The product y·y uses y twice, so two **edges** lead from
+# y to it, told apart by their place among the arguments. If they were one, y's gradient would come out
+# half as large.
 
 # %%
 graph = tg.Graph.of(z)
@@ -64,8 +67,8 @@ graph_picture = viz.draw(z)
 graph_picture
 
 # %% [markdown]
-# Each node keeps hold of its inputs, and no input knows who uses it. So there are no cycles, and a graph is gone as
-# soon as its last result is: no collector has to come by.
+# Each node keeps hold of its inputs, and no input knows who uses it. So there are no cycles, and a graph
+# is gone as soon as its last result is: no collector has to come by.
 
 # %%
 gc.disable()
@@ -80,9 +83,9 @@ gc.enable()
 # %% [markdown]
 # ## The walk back
 #
-# Inputs are made before what is computed from them. So in the order in which the nodes were made, read from its end,
-# every node comes after all its users, and when its turn has come, its gradient is complete. The whole backward pass
-# fits into a cell:
+# Inputs are made before what is computed from them. So in the order in which the nodes were made, read
+# from its end, every node comes after all its users, and when its turn has come, its gradient is
+# complete. The whole backward pass fits into a cell:
 
 
 # %%
@@ -124,9 +127,9 @@ assert math.isclose(start.grad.item(), math.e, rel_tol=0.01)  # (1 + 10⁻⁵) t
 # %% [markdown]
 # ## A gradient that remembers
 #
-# A vjp is written with the same operators as everything else. Hand it Tensors instead of arrays, and it records what it
-# does. So the gradient is a result like any other: it has a graph, can be drawn, and has a gradient. z = Σ x⁴, so its
-# first derivative is 4x³, its second 12x².
+# A vjp is written with the same operators as everything else. Hand it Tensors instead of arrays, and it
+# records what it does. So the gradient is a result like any other: it has a graph, can be drawn, and has
+# a gradient. z = Σ x⁴, so its first derivative is 4x³, its second 12x².
 
 # %%
 z = (square(x) * square(x)).sum()
@@ -142,8 +145,8 @@ backward_picture
 # %% [markdown]
 # ## A trace
 #
-# A graph tells what was computed, and not when, where, or what flowed back. `tg.trace()` listens while a program runs, and
-# notes each event, forward and backward, with the line of your program.
+# A graph tells what was computed, and not when, where, or what flowed back. `tg.trace()` listens while a
+# program runs, and notes each event, forward and backward, with the line of your program.
 
 # %%
 model = tg.nn.Sequential(tg.nn.Linear(3, 4), tg.nn.Tanh(), tg.nn.Linear(4, 1))
@@ -162,9 +165,9 @@ flow_picture
 # %% [markdown]
 # ## A replay
 #
-# Forward functions are pure: the same inputs, the same output. So a recorded program can be run again with another value
-# somewhere in the middle, without the program. Only what depends on that value is computed again. "What if" pictures
-# and lesions are made in this way.
+# Forward functions are pure: the same inputs, the same output. So a recorded program can be run again
+# with another value somewhere in the middle, without the program. Only what depends on that value is
+# computed again. "What if" pictures and lesions are made in this way.
 
 # %%
 hidden = trace.forward_events[1].node  # what tanh made
@@ -176,8 +179,9 @@ assert np.allclose(silent[loss].data, bias.sum())  # with nothing hidden, only t
 # %% [markdown]
 # ## A change of mind
 #
-# A value that an op has used must not change before the walk back: the vjp would read the new one. PyTorch and this
-# engine both count versions, and refuse.
+# A value that an op has used must not change before the walk back: the vjp would read the new one. So
+# this engine counts versions, and refuses. (PyTorch does so, too, but not for a change by way of
+# `.data`.)
 
 # %%
 weight = tg.Tensor([2.0], requires_grad=True, name="weight")
@@ -196,42 +200,43 @@ assert "weight" in refused
 # ## An op of your own, with its tests
 #
 # Everything that the built-in ops have, yours can have. Here is the smooth maximum of two numbers,
-# log(eᵃ + eᵇ), in 30 lines: forward, gradient, the textbook **definition** of one output element, and tests.
+# log(eᵃ + eᵇ), in some thirty lines: forward, gradient, the textbook **definition** of one output
+# element, and tests.
 
 
 # %%
 @tg.op
-def softmax2(a, b):
+def smooth_max(a, b):
     return np.logaddexp(a, b)
 
 
-@softmax2.vjp
+@smooth_max.vjp
 def _(g, y, a, b):
     return g * tg.exp(a - y), g * tg.exp(b - y)  # broadcasting is undone for you
 
 
-@softmax2.definition
+@smooth_max.definition
 def _(at, a, b):
     return (a[at].exp() + b[at].exp()).log()
 
 
-def test_softmax2():
+def test_smooth_max():
     random = np.random.default_rng(0)
     a, b = random.standard_normal((2, 4, 3))
     # against its formula, with numbers too large for that
-    assert np.allclose(softmax2(a, b), np.log(np.exp(a) + np.exp(b)))
-    assert softmax2(1000.0, 0.0) == 1000
+    assert np.allclose(smooth_max(a, b), np.log(np.exp(a) + np.exp(b)))
+    assert smooth_max(1000.0, 0.0) == 1000
     # its gradient, with broadcasting, and to second order
-    assert tg.gradcheck(softmax2, [a, b])
-    assert tg.gradcheck(softmax2, [a, b[0]], order=2)
+    assert tg.gradcheck(smooth_max, [a, b])
+    assert tg.gradcheck(smooth_max, [a, b[0]], order=2)
     # every element against the definition
     ta, tb = tg.Tensor(a, requires_grad=True), tg.Tensor(b, requires_grad=True)
-    y = softmax2(ta, tb)
+    y = smooth_max(ta, tb)
     for at in np.ndindex(y.shape):
         assert math.isclose(tg.zoom(y, at).output.data, y.data[at])
 
 
-test_softmax2()
+test_smooth_max()
 
 # %% [markdown]
 # Because it has a definition, it can be opened and drawn like any built-in op:
@@ -239,7 +244,7 @@ test_softmax2()
 # %%
 a = tg.Tensor([0.5, 1.0], requires_grad=True, name="a")
 b = tg.Tensor([0.0, 2.0], requires_grad=True, name="b")
-opened = tg.zoom(softmax2(a, b), 0)
+opened = tg.zoom(smooth_max(a, b), 0)
 opened.output.backward()
 
 zoom_picture = viz.draw(opened, legend=False)
@@ -279,7 +284,9 @@ check_gradient(softplus_vjp, lambda x: np.logaddexp(x, 0), np.array([-2.0, 0.0, 
 # %% [markdown]
 # ## What to take along
 #
-# - An op is a forward and a vjp; nodes point to their inputs; backward walks from the youngest to the oldest, and adds.
+# - An op is a forward and a vjp; nodes point to their inputs; backward walks from the youngest to the
+#   oldest, and adds.
 # - A vjp made of ops gives gradients of gradients for free.
 # - A trace adds when and where; a replay asks "what if".
-# - A new op is a few lines, and its tests check it against its formula, its definition and finite differences.
+# - A new op is a few lines, and its tests check it against its formula, its definition and finite
+#   differences.
