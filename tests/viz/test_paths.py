@@ -362,7 +362,9 @@ def test_the_command_draws_real_images(tmp_path):
     path, paths = draw_paths("resnet8", out=tmp_path / "paths.html", batch=2)
     assert paths.n_blocks == 3
     assert "layer3.0" in path.read_text(encoding="utf-8")
-    with pytest.raises(OptionError, match=r"takes images of \(1, 96, 96\)"):
+    tree, _ = draw_paths("resnet8", out=tmp_path / "tree.svg", batch=2, kind="tree")
+    assert "Measured: resnet8 on 2 images" in " ".join(ET.parse(tree).getroot().itertext())
+    with pytest.raises(OptionError, match=r"takes images of \(1, 96, 96\).*take resnet8 or"):
         draw_paths("resnet18", out=tmp_path / "paths.html")
 
 

@@ -58,9 +58,15 @@ def draw_paths(
     if images.dtype.kind != "f":
         raise OptionError(f"paths: {model} takes whole numbers, which have no gradient")
     if images.shape[1:] != shape:
+        fitting = [
+            name
+            for name, known in tg.models.MODELS.items()
+            if name.startswith("resnet") and known.input_shape == images.shape[1:]
+        ]
         raise OptionError(
             f"paths: {model} takes images of {shape}, and {examples.name} has inputs of "
-            f"{images.shape[1:]}; take a model for these, such as resnet20"
+            f"{images.shape[1:]}; "
+            + (f"take {' or '.join(fitting)}" if fitting else "take data of the model's shape")
         )
     x = tg.Tensor(images, dtype=np.float32, requires_grad=True, name="images")
     loss = tg.cross_entropy(network(x), examples.labels)

@@ -163,13 +163,17 @@ def _row(unrolled: Unrolled, columns: _Columns, path: SinglePath, top: float, sc
 
 
 def _line(columns: _Columns, path: SinglePath, y: float) -> list[str]:
-    """A dashed line from the start to the end, with a gap at each block that is not met."""
+    """A dashed line from the start to the end, with a gap at each block that is not met.
+
+    Without blocks it is no shortcut, and solid.
+    """
     gap = box_width(columns.step) + 10
     middles = [LEFT + (i + 0.5) * columns.step for i in range(len(path.taken)) if path.misses(i)]
     lefts = [LEFT - 4, *(x + gap / 2 for x in middles)]
     rights = [*(x - gap / 2 for x in middles), columns.end - 10]
     return [
-        wire((left, y), (right, y), dashed=True) for left, right in zip(lefts, rights, strict=True)
+        wire((left, y), (right, y), dashed=bool(path.taken))
+        for left, right in zip(lefts, rights, strict=True)
     ]
 
 

@@ -80,9 +80,11 @@ def _introduction(unrolled: Unrolled) -> str:
     told = "output" if unrolled.forward else "gradient"
     return (
         f"Above, the network. Below, the same function drawn without sharing: each ⊕ gets its two "
-        f"inputs separately, so every path has copies of its own of {start} and F₁, F₂, … . "
+        f"inputs separately, so there are {len(unrolled.paths)} copies of {start}, one for each "
+        "path, and copies of F₁, F₂, … . "
         "A path crosses the boxes on its way; dashed lines are shortcuts."
         + ("" if unrolled.total is None else f" The norm is that of the path's {told}.")
+        + (f" {unrolled.note}" if unrolled.note else "")
     )
 
 
