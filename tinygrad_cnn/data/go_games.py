@@ -110,7 +110,7 @@ def go_games(split: Literal["train", "validation", "test"] = "train") -> Dataset
     """Positions of 9×9 games between GNU Go and itself, and the moves that it played there.
 
     Args:
-        split: "train" (400 games, some 17,000 positions), "validation" or "test" (50 games each).
+        split: "train" (400 games, 14,711 positions), "validation" or "test" (50 games each).
             All positions of a game are in one split.
 
     Returns:
