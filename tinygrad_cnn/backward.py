@@ -186,6 +186,7 @@ def _pass_on(node: Node, g: Any, arrived: dict[Node, Any]) -> bool:
     Returns False, having done nothing, for the others.
     """
     op, inputs, y = node.op, node.inputs, node.value
+    of_arrays = type(y) is not float
     if node.options or node.serial < Node.latest_change or len(op.vjps) != len(inputs):  # type: ignore[union-attr]
         return False
     try:
@@ -204,7 +205,6 @@ def _pass_on(node: Node, g: Any, arrived: dict[Node, Any]) -> bool:
             return False
     except (ArithmeticError, AttributeError):  # of Python floats; or an input was left out
         return False
-    of_arrays = type(y) is not float
     if to_a is not None:
         if of_arrays or type(to_a) is not float:
             to_a = _fit(to_a, a.value, node, 0, None)  # type: ignore[union-attr]

@@ -38,7 +38,7 @@ import numpy as np
 from .context import current_mode
 from .definition import broadcast_index
 from .errors import DtypeError, GraphError, OptionError, ShapeError, TinygradError
-from .graph import Constant, Handle, Node
+from .graph import Constant, Handle, Node, next_serial
 from .memory import snapshot
 
 Shape = tuple[int, ...]
@@ -206,7 +206,9 @@ class Op:
             if type(b) is grain:
                 second = b.node
             elif type(b) is float or type(b) is int:
-                second = Constant(b)
+                second = new(Constant)
+                second.value = b
+                second.serial = next_serial()
             else:
                 return self(a, b)
             recording, scope, _, watchers, _ = current_mode()
@@ -220,8 +222,17 @@ class Op:
                 type(value) is not np.ndarray or value.dtype.kind != "f"
             ):
                 return self(a, b)
+            node = new(Node)  # as Node(…) would make it; but the call takes longer than all this
+            node.value = value
+            node.op = self
+            node.inputs = (first, second)
+            node.options = None
+            node.needs_grad = True
+            node.scope = scope
+            node.grad = None
+            node.serial = next_serial()
             handle = new(grain)
-            handle.node = Node(value, self, (first, second), None, True, scope)
+            handle.node = node
             return handle
 
         return method
@@ -241,7 +252,7 @@ class Op:
                 left = self.inputs[len(args) :]
                 args += tuple(given.pop(name, self.optional.get(name)) for name in left)
             required = args[: count - len(self.optional)]
-            if any([a is None for a in required]):
+            if None in [a if a is None else 0 for a in required]:
                 missing = [n for n, a in zip(self.inputs, required, strict=False) if a is None]
                 raise DtypeError(f"{self.name}: input {', '.join(missing)} is missing")
         if len(extra) > len(self.options):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import tinygrad_cnn as tg
 from tests.ops.numerical import directional_derivative
 from tinygrad_cnn.errors import DtypeError
+from tinygrad_cnn.graph import Node
 
 numbers = st.floats(-2, 2).map(lambda x: round(x, 3))
 BINARY = [operator.add, operator.sub, operator.mul]
@@ -175,3 +176,16 @@ def test_it_follows_ieee_where_python_would_raise():
 def test_what_does_not_mix(compute, message):
     with pytest.raises(DtypeError, match=message):
         compute(tg.Scalar(1.0))
+
+
+@pytest.mark.parametrize("x", [tg.Scalar(2.0), tg.Tensor([2.0], requires_grad=True)])
+def test_a_node_that_an_operator_makes_is_as_any_other(x):
+    short, long = (x * 3.0).node, tg.multiply(x, 3.0).node
+    for field in (f for f in Node.__slots__ if not f.startswith("__")):
+        if field not in {"serial", "inputs", "options"}:
+            assert getattr(short, field) == getattr(long, field), field
+    assert not short.options
+    assert not long.options
+    assert x.node.serial < short.inputs[1].serial < short.serial < long.serial
+    for one, other in zip(short.inputs, long.inputs, strict=True):
+        assert (type(one), one.value, one.role) == (type(other), other.value, other.role)

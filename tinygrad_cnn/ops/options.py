@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import OptionError
 from ..op import Shape
 
-
+# As tuples: int | np.integer would make a new union at every call.
 _INTEGERS, _FLOATS = (int, np.integer), (float, np.floating)
 
 

@@ -19,10 +19,7 @@ def layout(d: int) -> str:
 
 
 def _are_ints(values: Iterable[Any], least: int) -> bool:
-    for value in values:
-        if not is_integer(value) or value < least:
-            return False
-    return True
+    return all(is_integer(value) and value >= least for value in values)
 
 
 def per_axis(value: Any, d: int, name: str, option: str, least: int) -> tuple[int, ...]:
@@ -31,6 +28,8 @@ def per_axis(value: Any, d: int, name: str, option: str, least: int) -> tuple[in
     Raises:
         OptionError: neither, or smaller than `least`.
     """
+    if type(value) is int and value >= least:
+        return (value,) * d
     values = tuple(value) if isinstance(value, tuple | list) else (value,) * d
     if len(values) != d or not _are_ints(values, least):
         raise OptionError(
@@ -51,6 +50,8 @@ def padding_pairs(padding: Any, d: int, kernel: Shape, dilation: Shape, name: st
     Raises:
         OptionError: anything else, or a negative size.
     """
+    if type(padding) is int and padding >= 0:
+        return ((padding, padding),) * d
     if isinstance(padding, str):
         total = [b * (k - 1) for k, b in zip(kernel, dilation, strict=True)]
         if padding == "valid":
@@ -64,7 +65,7 @@ def padding_pairs(padding: Any, d: int, kernel: Shape, dilation: Shape, name: st
         )
     values = tuple(padding) if isinstance(padding, tuple | list) else (padding,) * d
     pairs = [tuple(v) if isinstance(v, tuple | list) else (v, v) for v in values]
-    if len(pairs) != d or not all([len(pair) == 2 and _are_ints(pair, 0) for pair in pairs]):
+    if len(pairs) != d or not all(len(pair) == 2 and _are_ints(pair, 0) for pair in pairs):
         raise OptionError(
             f"{name}: padding must be an int ≥ 0, {d} of them, {d} (before, after) pairs, or a "
             f"name, got {padding!r}"
