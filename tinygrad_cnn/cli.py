@@ -543,6 +543,8 @@ def tutorial(
         for one in there:
             typer.echo(f"{one.title:<{width}}  {one.path}")
         return
+    if step and notebook:
+        raise OptionError("--step and --notebook are two ways to go through it: give one")
     chosen = tutorials.find(name)
     if notebook:
         path = tutorials.write_notebook(chosen, out)

@@ -23,19 +23,43 @@ from .op import constant
 _UNFINISHED = "not filled in yet. Put your answer in place of the dots."
 
 
-def check(name: str, answer: Any, expected: Any, *, tolerance: float = 1e-6) -> None:
+def check(
+    name: str,
+    answer: Any,
+    expected: Any,
+    *,
+    kernel: tuple[tuple[int, ...], Callable[[np.ndarray[Any, Any]], Any]] | None = None,
+    tolerance: float = 1e-6,
+) -> None:
     """Print whether an answer is right, and if not, what is wrong.
 
     Args:
         name: what the answer is called.
         answer, expected, tolerance: as for `explain`.
+        kernel: if many answers are right, the shape that one must have, and what is done with it:
+            then not the answer is compared, but what that gives.
 
     Example:
         >>> check("sum", 6, 6.0)
         sum: right.
         >>> check("row", [1, 2, 5], [1, 2, 3])
         row: not yet. 1 of 3 values is wrong: at [2] you have 5, which is too large.
+        >>> check("weights", [1, 4], 6, kernel=((2,), lambda w: w @ [2, 1]))
+        weights: right.
+        >>> check("weights", [1, 4, 0], 6, kernel=((2,), lambda w: w @ [2, 1]))
+        weights: not yet. The shape is (3,), and should be (2,).
     """
+    if kernel is not None and not _unfinished(answer):
+        shape, use = kernel
+        try:
+            given = np.asarray(answer, dtype=float)
+        except (ValueError, TypeError):  # rows of different lengths, dots inside, words
+            print(f"{name}: not yet. {answer!r} is not an array of shape {shape}.")
+            return
+        if given.shape != shape:
+            print(f"{name}: not yet. The shape is {given.shape}, and should be {shape}.")
+            return
+        answer = use(given)
     print(f"{name}: {explain(answer, expected, tolerance=tolerance) or 'right.'}")
 
 

@@ -298,8 +298,8 @@ move_right = ...
 
 # %%
 to_move = np.arange(25.0).reshape(5, 5)
-right = ... if move_right is ... else apply(np.array(move_right, dtype=float), to_move)
-check("move_right", right, to_move[1:-1, :-2])
+use = (3, 3), lambda kernel: apply(kernel, to_move)
+check("move_right", move_right, to_move[1:-1, :-2], kernel=use)
 
 # %% [markdown]
 # **Exercise 2.** A blur of 5×5 pixels shall keep the brightness. All its weights are the same.
@@ -322,8 +322,9 @@ find_horizontal = ...
 
 # %%
 for name, test_image in (("half.T", half.T), ("half", half)):
-    answer = ... if find_horizontal is ... else apply(np.array(find_horizontal, float), test_image)
-    check(f"find_horizontal on {name}", answer, apply(vertical.T, test_image))
+    use = (3, 3), lambda kernel, image=test_image: apply(kernel, image)
+    wanted = apply(vertical.T, test_image)
+    check(f"find_horizontal on {name}", find_horizontal, wanted, kernel=use)
 
 # %% [markdown]
 # ## What to take along
