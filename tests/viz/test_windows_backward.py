@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 import tinygrad_cnn as tg
 import viz
 from tinygrad_cnn.errors import OptionError, ShapeError
-from viz.windows.backward import MOST_ARROWS
+from viz.windows.backward import MOST_ARROWS, meetings
+from viz.windows.convolution import read_convolution
 
 from .window_strategies import W, X, convolutions, poolings
 
@@ -26,6 +27,9 @@ def test_a_convolutions_gradient_is_the_convolution_shown(arguments, wrt, data):
     picture = viz.convolution_backward(x, w, g, **options, wrt=wrt, at=at)
     assert picture.data.output == at
     assert picture.data.sum == pytest.approx(gradient[at], abs=1e-12)
+    if wrt == "x":
+        met = meetings(read_convolution("", x, w, None, **options), at)
+        assert sum(w[tap] * g[0][output] for tap, output in met) == pytest.approx(picture.data.sum)
     values = {*x.flat} if wrt == "w" else {*g.flat}  # besides, there are zeros put in
     assert {p.input for p in picture.data.products} <= values | {0.0}
     assert {p.weight for p in picture.data.products} <= {*(g if wrt == "w" else w).flat}
@@ -52,6 +56,13 @@ def test_the_arrows_of_a_pooling_are_its_gradient(arguments, kind, counted):
     at = tuple(n // 2 for n in y.shape[1:])
     one = viz.pooling_backward(x, **options, kind=kind, gradient=g, at=at)
     assert {share.output for share in one.data.shares} <= {at}
+
+
+def test_the_gradient_at_an_input_says_which_weight_meets_which_output():
+    picture = viz.convolution_backward(np.eye(3), [[1.0, 2.0], [3.0, 4.0]], at=(0, 1))
+    assert "dx[0, 1] = w[0,0]·g[0,1] + w[0,1]·g[0,0]" in picture.svg
+    two = np.arange(8.0).reshape(2, 1, 2, 2)
+    assert "w[1,0,0,1]·g[1,0,0]" in viz.convolution_backward(np.eye(3), two, at=(0, 1)).svg
 
 
 def test_ties_and_means():

@@ -22,6 +22,7 @@ from .shown import shown
 from .window import Convolution, Pooling, Window
 
 MOST_ARROWS = 120
+MOST_NAMED = 18  # products of weights and gradients, named by their places
 _INKS = ("#0072b2", "#d55e00", "#009e73", "#b0578d", "#b07a00", "#6b4aa0", "#2f8fbd", "#7a7f00")
 
 
@@ -87,7 +88,9 @@ def convolution_backward(
                     "cells. The kernel is turned by 180°.",
                 ),
             )
-            return scene_of(turned, window, so_far, words, holes)
+            scene = scene_of(turned, window, so_far, words, holes)
+            named = _named(f"dx{where}", meetings(c, window.output))
+            return replace(scene, lines=(*scene.lines, *named))
 
         return shown(name, at, c.x.shape, turned.window, to_input)
     parts = _kernel_backward(c, g)
@@ -161,6 +164,34 @@ def _input_backward(c: Convolution, g: Array) -> tuple[Convolution, dict[Index, 
     if between.ndim == 1:  # one plane, whose rows are the channels
         between = np.repeat(between[None], len(g), axis=0)
     return backward, {tuple(map(int, place)): "pad" for place in np.argwhere(between)}
+
+
+def meetings(c: Convolution, cell: Index) -> list[tuple[Index, Index]]:
+    """Which weight (o, c, …) meets the gradient of which output (o, …), for one cell of x."""
+    channel, *place = cell
+    found = []
+    for o, *tap in np.ndindex(len(c.w), *c.w.shape[2:]):
+        output = []
+        for at, t, stride, step, (before, _), size in zip(
+            place, tap, c.stride, c.dilation, c.padding, c.y.shape[1:], strict=True
+        ):
+            row, rest = divmod(at + before - t * step, stride)
+            if rest == 0 and 0 <= row < size:
+                output.append(row)
+        if len(output) == len(tap):
+            found.append(((o, channel, *tap), (o, *output)))
+    return found
+
+
+def _named(name: str, met: list[tuple[Index, Index]]) -> list[str]:
+    """The same as a sum, without what channels need not be told; nothing if it is too long."""
+    if not 0 < len(met) <= MOST_NAMED:
+        return []
+    alone = all(weight[:2] == (0, 0) for weight, _ in met)  # else channels are told
+    named = [(weight[2 * alone :], output[alone:]) for weight, output in met]
+    terms = [f"w{index_text(weight)}·g{index_text(output)}" for weight, output in named]
+    terms = [term.replace(", ", ",") for term in terms]  # a line never ends inside one
+    return [f"{name} = {' + '.join(terms)}"]
 
 
 def _kernel_backward(c: Convolution, g: Array) -> dict[Index, Convolution]:
