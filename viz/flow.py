@@ -100,6 +100,7 @@ class _Flow:
         stored = {
             edge for edge in self.sizes if self.graph.nodes[edge.producer].role == "parameter"
         }
+        self.said: dict[tuple[str, int], tuple[str, ...]] = {}  # of boxes, in all drawings
         self.scale = Scale.of([size for edge, size in self.sizes.items() if edge not in stored])
 
     def styled_of(self, plan: Opened) -> Diagram:
@@ -130,20 +131,25 @@ class _Flow:
         return replace(styled, label=label or arrow.label, tooltip=said)
 
     def _box(self, box: Box) -> Box:
-        """A box with a line for each parameter's gradient; a closed one with their range."""
+        """A box with what it says of the gradients inside."""
+        key = (box.id, len(box.nodes))
+        if key not in self.said:
+            self.said[key] = tuple(self._lines(box))
+        return replace(box, lines=box.lines + self.said[key])
+
+    def _lines(self, box: Box) -> list[str]:
+        """A line for each parameter's gradient; of a closed box, their range."""
         nodes = self.graph.nodes
         inside = [e for e in box.folded if nodes[e.producer].role == "parameter"]
         if box.kind != "module":
-            lines = [
+            return [
                 f"∂{nodes[e.producer].name or argument_name(nodes[e.consumer], e.argument)} "
                 f"{norm_text(self.sizes[e])}"
                 for e in inside
             ]
-        else:
-            lines = _range([self.sizes[e] for e in inside])
-            drops = sum(e[1:] in self.shrunk for e in box.folded)
-            lines += [f"▼ {drops} drop{'s' * (drops != 1)} inside"] if drops else []
-        return replace(box, lines=box.lines + tuple(lines))
+        drops = sum(e[1:] in self.shrunk for e in box.folded)
+        more = [f"▼ {drops} drop{'s' * (drops != 1)} inside"] if drops else []
+        return _range([self.sizes[e] for e in inside]) + more
 
 
 def _range(sizes: Sequence[float | None]) -> list[str]:

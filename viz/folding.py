@@ -22,6 +22,7 @@ WHOLE = 32  # a picture of up to so many boxes is drawn whole,
 PAGE = 20  # a larger one is folded to what a page holds
 MOST_INSIDE = 200  # boxes that a part may show when it is opened
 MOST_OPENINGS = 300
+MOST_DRAWN = 5000  # boxes on a page, all its drawings together: some seconds' work
 _LONGEST = 24  # parts that a repeated unit may have
 _WORTH = 4  # ops that a run must have, to be worth a box of its own
 _NESTING = 100  # deeper than modules go
@@ -176,13 +177,15 @@ class Opening:
 def openings(root: Part, view: View) -> list[Opening]:
     """A view, and for each part that is closed in it, or in what that opens, a view that opens it.
 
-    A part that would show more than `MOST_INSIDE` boxes stays closed.
+    A part that would show more than `MOST_INSIDE` boxes stays closed, and so do all that come when
+    there are `MOST_OPENINGS` views, or `MOST_DRAWN` boxes in all views together.
     """
     found = [Opening(view)]
+    drawn = size(root, view)
     for index, opening in enumerate(found):  # grows on the way
         for shown in boxes(root, opening.view):
             part = shown.part
-            if len(found) > MOST_OPENINGS:
+            if len(found) > MOST_OPENINGS or drawn > MOST_DRAWN:
                 return found
             new = not opening.parts or opening.parts[-1] in shown.around
             if len(part.nodes) < 2 or not new or _is_piece(part):
@@ -190,6 +193,7 @@ def openings(root: Part, view: View) -> list[Opening]:
             opened = opening.view.opening(part)
             if size(part, opened) <= MOST_INSIDE:
                 found.append(Opening(opened, tuple(_through(part)), index))
+                drawn += size(root, opened)
     return found
 
 

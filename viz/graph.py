@@ -215,8 +215,10 @@ def diagrams_of(
         "into one with `with tg.scope(name)`",
     )
 
+    known: dict[tuple[str, int, str], Box] = {}
+
     def decide(view: View) -> Diagram:
-        return diagram(*TensorBoxes(program, boxes_of(root, view), facts).decide())
+        return diagram(*TensorBoxes(program, boxes_of(root, view), facts, known).decide())
 
     return [
         Opened(

@@ -25,6 +25,7 @@ class Program:
         nodes, edges: the graph's.
         into, out_of: edges by consumer, and by producer.
         stored: ids of the leaves and views that stand inside the op that uses them.
+        anchors: of each node, the one in whose box it stands.
         scopes: each node's module; of what is stored or drawn as a parameter, its first user's.
         order: ids of the nodes with a box of their own. What one module call computes is
             consecutive; a leaf comes right before the module, or op, that first uses it.
@@ -44,6 +45,7 @@ class Program:
         self.wanted = {graph.id(node) for node in graph.outputs}
         self.stored = self._find_stored({"constant"} if parameters else STORED)
         self.scopes = self._find_scopes(sides)
+        self.anchors = [self.anchor(i) for i in range(len(self.nodes))]
         self.order = self._find_order()
 
     def _find_stored(self, roles: set[str]) -> set[int]:

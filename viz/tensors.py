@@ -32,13 +32,20 @@ from .words import (
 class TensorBoxes:
     """Decides the boxes, arrows and frames of a view of a program."""
 
-    def __init__(self, program: Program, shown: Iterable[Shown], facts: Facts) -> None:
+    def __init__(
+        self,
+        program: Program,
+        shown: Iterable[Shown],
+        facts: Facts,
+        known: dict[tuple[str, int, str], Box] | None = None,
+    ) -> None:
         self.program = program
+        self.known = {} if known is None else known  # what boxes say, of all views of the program
         self.nodes = program.nodes
         self.facts = facts
         self.shown = list(shown)
         at = {i: one.part.id for one in self.shown for i in one.part.nodes}
-        self.place = [at[program.anchor(i)] for i in range(len(self.nodes))]
+        self.place = [at[anchor] for anchor in program.anchors]
 
     def decide(self) -> tuple[list[Box], list[Arrow], list[Group]]:
         """Boxes in order of the program, arrows, and frames, outer ones first."""
@@ -61,10 +68,13 @@ class TensorBoxes:
         boxes = []
         for one in self.shown:
             part, name = one.part, one.part.id
-            box = self._box(part, inside[name], scope_of.get(group_of[name], ""))
+            around = scope_of.get(group_of[name], "")
+            key = (name, len(part.nodes), around)
+            if key not in self.known:
+                self.known[key] = self._box(part, inside[name], around)
             boxes.append(
                 replace(
-                    box,
+                    self.known[key],
                     id=name,
                     group=group_of[name],
                     nodes=tuple(inside[name]),

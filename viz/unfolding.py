@@ -62,8 +62,11 @@ def unfolding_page(
 ) -> str:
     """The page as HTML."""
     sections = []
+    closed = False
     for index, drawing in enumerate(drawings):
         links = Links(f"s{index}-", *_links(drawings, index))
+        boxes = drawing.diagram.boxes
+        closed |= any(box.kind == "module" and box.id not in links.boxes for box in boxes)
         panel = legend(drawing.diagram) if legend else None
         text = drawn(drawing.diagram, engine=engine, legend=panel, links=links)
         sections.append(
@@ -72,6 +75,8 @@ def unfolding_page(
         )
     title = drawings[0].diagram.title
     hint = "A box with + opens at a click; a frame with − closes."
+    if closed:
+        hint += " What has no + is too much for this page: draw that module alone."
     body = f"<h1>{safe(title)}</h1>\n<p>{hint}</p>\n" + "\n".join(sections)
     return page(title, body, _STYLE)
 

@@ -599,3 +599,17 @@ def test_nan_and_infinity_are_said_unasked():
     twice = tg.nn.Sequential(tg.nn.Sequential(tg.nn.ReLU(), tg.nn.ReLU()))
     closed = diagram_of(tg.Graph.of(twice(y)), depth=1)
     assert any(box.kind == "module" and "⚠ NaN" in box.lines for box in closed.boxes)
+
+
+def test_a_page_holds_so_many_boxes_and_says_what_stays_closed(monkeypatch):
+    x = tg.Tensor(np.ones(2), requires_grad=True)
+    with tg.trace() as t:
+        for i in range(40):
+            with tg.scope(f"part{i}"):
+                x = x.tanh().exp() if i % 2 else x.relu() * 2.0
+    assert "What has no +" not in viz.draw(t).page()
+    opened = len(diagrams_of(t.graph, t))
+    monkeypatch.setattr("viz.folding.MOST_DRAWN", 100)
+    fewer = viz.draw(t)
+    assert 1 < len(diagrams_of(t.graph, t)) < opened
+    assert "What has no + is too much for this page" in fewer.page()
