@@ -190,9 +190,9 @@ def ancestors(roots: Iterable[Node], *, needing_grad: bool = False) -> list[Node
             refuse_freed(node)
         for parent in inputs:
             if (
-                parent not in found
-                and parent is not None
+                parent is not None
                 and (parent.needs_grad or not needing_grad)
+                and parent not in found
             ):
                 found.add(parent)
                 stack.append(parent)
