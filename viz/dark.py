@@ -28,6 +28,10 @@ _PLOTTED = {  # lines, bands and words of plots
     "#111111": _TEXT,
     "#6b7280": _FAINT,
     "#9ca3af": "#6b7280",
+    "#4b5563": "#b6bcc6",
+    "#1f2937": "#d1d5db",
+    "#d1d5db": "#4b5563",
+    "#f3f4f6": "#262c36",
     "#e5e7eb": "#333a45",
     "#0072b2": "#4a9fe0",
     "#d55e00": "#f5833a",
@@ -56,6 +60,8 @@ def _sheet() -> str:
     rules += [f".cell.{kind} rect {{ fill: {fill} }}" for kind, fill in _CELLS.items()]
     rules += [f".outline.{kind} {{ stroke: {stroke} }}" for kind, stroke in _OUTLINES.items()]
     rules += [".paper { fill: #1c2129 }", ".map .grid { stroke: #333a45 }"]
+    for hollow in ("circle", "rect"):
+        rules += [f'.plot {hollow}[fill="#ffffff"] {{ fill: {_GROUND} }}']
     for light, color in _PLOTTED.items():
         rules += [f'.plot [fill="{light}"] {{ fill: {color} }}']
         rules += [f'.plot [stroke="{light}"] {{ stroke: {color} }}']

@@ -155,3 +155,9 @@ def test_shorten_keeps_both_ends():
     assert len(cut) == 30
     assert cut.startswith("aaa")
     assert cut.endswith("zzz")
+
+
+def test_the_path_pictures_adapt():
+    for picture in (viz.unroll(2), viz.unroll(2, kind="tree")):
+        assert 'class="adapts"' in picture.svg.partition(">")[0]
+        assert 'class="plot"' in picture.svg

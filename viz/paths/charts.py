@@ -80,7 +80,9 @@ def draw_lengths(lengths: ByLength) -> Picture:
         y, drawn = draw_chart(chart, y + 10)
         parts += drawn
     parts.append(svg.text(LEFT, y + 10, "k: number of branches crossed", size=11.0))
-    text = svg.document(WIDTH, y + 22, *parts, title=lengths.title)
+    text = svg.document(
+        WIDTH, y + 22, svg.group(*parts, class_="plot"), title=lengths.title, adapts=True
+    )
     return Picture(text, lengths, title=lengths.title)
 
 

@@ -35,7 +35,13 @@ def draw_route(unrolled: Unrolled, taken: Sequence[bool] | None = None) -> Pictu
     y += 64
     parts += network(unrolled.blocks, y, LEFT, step, unrolled.start, unrolled.end, taken=path.taken)
     y, said = paragraph(LEFT - 10, y + 28, _verdict(unrolled, path), WIDTH - LEFT - 20)
-    return Picture(svg.document(WIDTH, y + 8, *parts, *said, title=title), path, title=title)
+    return Picture(
+        svg.document(
+            WIDTH, y + 8, svg.group(*parts, *said, class_="plot"), title=title, adapts=True
+        ),
+        path,
+        title=title,
+    )
 
 
 def _find(unrolled: Unrolled, taken: Sequence[bool] | None) -> SinglePath:

@@ -74,7 +74,9 @@ def draw_table(unrolled: Unrolled) -> Picture:
             parts.append(_row(unrolled, columns, path, y, scale))
             y += ROW
     y, footer = _sum(unrolled, columns, y, scale)
-    text = svg.document(WIDTH, y + 8, *parts, *footer, title=unrolled.title)
+    text = svg.document(
+        WIDTH, y + 8, svg.group(*parts, *footer, class_="plot"), title=unrolled.title, adapts=True
+    )
     return Picture(text, unrolled, title=unrolled.title, page=lambda: _page(unrolled, text))
 
 

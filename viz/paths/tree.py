@@ -66,7 +66,13 @@ def draw_tree(unrolled: Unrolled) -> Picture:
         svg.text(right + 30, heights[0] + 4, unrolled.end),
     ]
     title = f"{unrolled.title}, unrolled"
-    text = svg.document(WIDTH, y + row * len(leaves) + 14, *parts, title=title)
+    text = svg.document(
+        WIDTH,
+        y + row * len(leaves) + 14,
+        svg.group(*parts, class_="plot"),
+        title=title,
+        adapts=True,
+    )
     return Picture(text, unrolled, title=title)
 
 

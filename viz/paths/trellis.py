@@ -83,7 +83,13 @@ def draw_trellis(trellis: Trellis) -> Picture:
         drawn += parts
     drawn.append(svg.text(CHARTS_LEFT, end + 8, "k: number of branches crossed", size=11.0))
     height = max(left_end, end + 8) + 16
-    text = svg.document(WIDTH, height, *head, *said, *heat, *drawn, title=trellis.title)
+    text = svg.document(
+        WIDTH,
+        height,
+        svg.group(*head, *said, *heat, *drawn, class_="plot"),
+        title=trellis.title,
+        adapts=True,
+    )
     return Picture(text, trellis, title=trellis.title)
 
 
