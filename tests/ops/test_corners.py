@@ -335,3 +335,13 @@ def test_of_equal_inputs_the_first_gets_the_gradient(f, seed):
     wins = y.numpy() == a.numpy()
     np.testing.assert_array_equal(a.grad.numpy(), np.where(wins, g, 0))
     np.testing.assert_array_equal(b.grad.numpy(), np.where(wins, 0, g))
+
+
+@pytest.mark.parametrize(
+    ("f", "shapes"),
+    [(tg.matmul, [(1,), (0, 1, 1)]), (tg.linear, [(2, 3, 0), (4, 0)])],
+)
+def test_gradients_of_products_without_elements(f, shapes):
+    inputs = [tg.Tensor(np.zeros(shape), requires_grad=True) for shape in shapes]
+    f(*inputs).sum().backward()
+    assert [x.grad.shape for x in inputs] == shapes

@@ -62,7 +62,7 @@ def _(x: Any, w: Any, b: Any) -> dict[str, Any]:
 
 def _rows(x: Any) -> Any:
     """(…, n) as a matrix (…·, n)."""
-    return x if x.ndim == 2 else x.reshape((-1, x.shape[-1]))
+    return x if x.ndim == 2 else x.reshape((math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 linear.vjp(

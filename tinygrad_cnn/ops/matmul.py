@@ -51,7 +51,7 @@ def _vjp_a(g: Any, y: Any, a: Any, b: Any) -> Any:
     if b.ndim == 1:
         return g.reshape((*g.shape, 1)) * b
     if a.ndim == 1:
-        return matmul(b, g.reshape((*g.shape, 1))).reshape((*b.shape[:-2], -1))
+        return matmul(b, g.reshape((*g.shape, 1))).reshape(b.shape[:-1])
     return matmul(g, _matrix_transpose(b))
 
 
