@@ -1,7 +1,7 @@
 """Small helpers to write SVG by hand: elements, text that is safe, and how wide text is.
 
-Lengths are in pixels. Pictures have no scripts and no references, and a white ground of their own,
-so that they read the same on a dark page.
+Lengths are in pixels. Pictures have no scripts and no references; `dark.py` gives their colours a
+second set for dark pages.
 """
 
 from __future__ import annotations
