@@ -7,6 +7,8 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+collect_ignore = ["mistakes"]  # answers to exercises, no modules: --doctest-modules would run them
+
 # Examples are computations: what counts is the time of the whole suite, not of one example.
 settings.register_profile(
     "default", deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow]

@@ -51,6 +51,7 @@ def test_statistics_of_the_batch_leave_the_model_as_it_was():
 
 @pytest.mark.slow
 def test_plain_and_residual_are_told_apart():
+    pytest.importorskip("sklearn")  # has the digits
     reached = rows.plain_and_residual(0, rows.SHIPPED)
     kinds = ["plain 20", "residual 20", "plain 56", "residual 56"]
     assert re.findall(r"(?:plain|residual) \d+", reached) == kinds
