@@ -15,7 +15,7 @@ INSTALLED := $(VENV)/.installed
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-tour: $(INSTALLED)  ## see what this project does, in about a minute
+tour: $(INSTALLED)  ## see what this project does, in about two minutes
 	@$(BIN)/tinygrad-cnn tour $(ARGS)
 
 # One BLAS thread per worker: the workers already share the cores.

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.errors import ShapeError
 from tinygrad_cnn.ops.windows import padding_pairs, per_axis
 
 from ..picture import Picture
@@ -20,8 +19,7 @@ from .numbers import (
     factor_text,
     index_text,
     number_text,
-    one_image,
-    read_array,
+    read_operands,
     refuse_large,
     size_text,
 )
@@ -87,16 +85,7 @@ def read_convolution(
     name: str, x: Any, w: Any, bias: Any, stride: Any, padding: Any, dilation: Any
 ) -> Convolution:
     """The convolution that these arguments mean, computed."""
-    kernels = read_array(name, "w", w)
-    d = {1: 1, 2: 2, 3: 1, 4: 2}.get(kernels.ndim)
-    if d is None:
-        raise ShapeError(
-            f"{name}: w must be (O, C, kh, kw) or (kh, kw), in one dimension (O, C, k) or (k,), "
-            f"got {kernels.shape}"
-        )
-    kernels = kernels[None, None] if kernels.ndim == d else kernels
-    image = one_image(name, read_array(name, "x", x), d)
-    b = None if bias is None else np.atleast_1d(read_array(name, "bias", bias))
+    d, image, kernels, b = read_operands(name, x, w, bias)
     op = (tg.conv1d, tg.conv2d)[d - 1]
     with np.errstate(all="ignore"):  # NaN and infinities are drawn
         options = {"stride": stride, "padding": padding, "dilation": dilation}

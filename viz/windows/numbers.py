@@ -51,6 +51,35 @@ def one_image(name: str, x: Array, d: int) -> Array:
     return x
 
 
+def read_operands(
+    name: str, x: Any, w: Any, bias: Any, channels: str = "O, C"
+) -> tuple[int, Array, Array, Array | None]:
+    """The arrays of a convolution of one image, with all their axes but the batch's.
+
+    Args:
+        name: of the picture, for errors.
+        x, w, bias: as they were given.
+        channels: how the kernels' first two axes are called.
+
+    Returns:
+        How many dimensions it has, the image (C, …), the kernels (4 or 3 axes), the bias or None.
+
+    Raises:
+        ShapeError: kernels or an image of another number of axes.
+    """
+    kernels = read_array(name, "w", w)
+    d = {1: 1, 2: 2, 3: 1, 4: 2}.get(kernels.ndim)
+    if d is None:
+        raise ShapeError(
+            f"{name}: w must be ({channels}, kh, kw) or (kh, kw), in one dimension "
+            f"({channels}, k) or (k,), got {kernels.shape}"
+        )
+    kernels = kernels[None, None] if kernels.ndim == d else kernels
+    image = one_image(name, read_array(name, "x", x), d)
+    b = None if bias is None else np.atleast_1d(read_array(name, "bias", bias))
+    return d, image, kernels, b
+
+
 def read_index(name: str, at: Any, shape: Sequence[int], optional: int = 0) -> Index:
     """One element of an array; the first `optional` of its indices are 0 if left out.
 

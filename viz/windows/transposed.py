@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.errors import ShapeError
 from tinygrad_cnn.ops.windows import Pairs, padding_pairs, per_axis, places
 
 from ..picture import Picture
@@ -21,8 +20,7 @@ from .numbers import (
     factor_text,
     index_text,
     number_text,
-    one_image,
-    read_array,
+    read_operands,
     refuse_large,
     size_text,
 )
@@ -139,16 +137,7 @@ def transposed_convolution(
         {(1, 0): 0.0, (1, 1): 2.0, (2, 0): 4.0, (2, 1): 6.0}
     """
     name = "transposed_convolution"
-    kernels = read_array(name, "w", w)
-    d = {1: 1, 2: 2, 3: 1, 4: 2}.get(kernels.ndim)
-    if d is None:
-        raise ShapeError(
-            f"{name}: w must be (C, O, kh, kw) or (kh, kw), in one dimension (C, O, k) or (k,), "
-            f"got {kernels.shape}"
-        )
-    kernels = kernels[None, None] if kernels.ndim == d else kernels
-    image = one_image(name, read_array(name, "x", x), d)
-    b = None if bias is None else np.atleast_1d(read_array(name, "bias", bias))
+    d, image, kernels, b = read_operands(name, x, w, bias, "C, O")
     op = (tg.conv_transpose1d, tg.conv_transpose2d)[d - 1]
     options = {
         "stride": stride,
