@@ -124,11 +124,23 @@ def test_models_lists_models_and_layers():
 
 
 def test_weights_that_fit_another_network_are_not_taken_for_its_own(tmp_path):
-    path = tmp_path / "resnet20.safetensors"
-    checkpoint.save(path, tg.models.build("resnet20"))  # without shortcuts, the same tensors
-    result = run("evaluate", "plain20", "--weights", path)
-    assert result.exit_code == 2
-    assert "resnet20.safetensors: holds a resnet20, not a plain20" in result.stderr
+    named, unnamed = tmp_path / "named", tmp_path / "unnamed"  # without shortcuts, the same tensors
+    checkpoint.save(named, tg.models.build("resnet20"))
+    checkpoint.save(unnamed, tg.models.resnet20())
+    for words, message in (
+        (("evaluate", "plain20", "-w", named), "named: holds a resnet20, not a plain20"),
+        (("paths", "plain20", "-w", named), "named: the file's layer1.0 is BasicBlock(), the mod"),
+        (("evaluate", "plain20", "-w", unnamed), "the model's BasicBlock(residual=False)"),
+    ):
+        result = run(*words)
+        assert result.exit_code == 2
+        assert message in result.stderr
+
+
+def test_a_training_that_learns_nothing_says_so():
+    for model, options, learned in (("lenet", ("--lr", 1e9), False), ("mlp", (), True)):
+        printed = said("train", model, "--quiet", "--epochs", 1, "--clip-norm", 1, *options)
+        assert ("guessing has loss 2.3026: nothing is learned yet" in printed) is not learned
 
 
 # --- in a process of its own -----------------------------------------------------------------
@@ -174,6 +186,8 @@ WRONG = {
     "train lenet --optimizer lion": "unknown optimizer 'lion'; there are sgd, adam, adamw",
     "train lenet --schedule zigzag": "unknown schedule 'zigzag'; there are constant, step, cosine",
     "train lenet --lr fast": "Invalid value for '--lr': ",
+    "train lenet --clip-norm 0": "fit: clip_norm must be above 0, got 0.0",
+    "train resnet8 --lr 1e9 --optimizer sgd --quiet": "fit: the loss became nan in epoch 1, step ",
     "train lenet --lr -1": "Adam: lr must be ≥ 0, got -1.0",
     "train lenet --epochs 0": "Invalid value for '--epochs': ",
     "train lenet --batch-size 5000": "batch_size=5000 does not fit the 1440 items",

@@ -19,7 +19,7 @@ import numpy as np
 
 from . import defaults
 from .errors import DataError, DtypeError, OptionError, TinygradError
-from .nn import Module
+from .nn import Dropout, Module
 from .optim import Optimizer, Schedule
 from .train.history import Epoch, History
 
@@ -85,7 +85,8 @@ def save(
     data = getattr(loader, "dataset", None)
     about = {
         "model": type(model).__name__,
-        "built_as": getattr(model, "built_as", None),  # plain20 and resnet20 have the same tensors
+        "built_as": getattr(model, "built_as", None),
+        "layers": _layers(model),  # LeNet has the same tensors with ReLU and with sigmoid
         "data": getattr(data, "name", None),
         "classes": list(getattr(data, "classes", ())),
         "epochs": len(history.epochs) if history is not None else None,
@@ -104,8 +105,8 @@ def load(
     """Set the model, and whatever else is given, to what a checkpoint holds.
 
     With an optimiser, the training goes on: the random generator too is set. If anything does not
-    fit, nothing is changed. Files that other
-    programs wrote are fine as far as the model goes, if the names of their tensors are its own.
+    fit, nothing is changed. Files that other programs wrote are fine as far as the model goes, if
+    the names of their tensors are its own.
 
     Args:
         path: the file.
@@ -120,7 +121,8 @@ def load(
         DataError: the file is missing or damaged.
         ShapeError: it is of another model; lists what is missing, unexpected, or of another shape.
         DtypeError: its tensors are of another dtype than the model's.
-        OptionError: it holds no state of what was given, or of another kind.
+        OptionError: its tensors fit, and its model computes something else (ReLU for sigmoid, no
+            shortcuts); or it holds no state of what was given, or of another kind.
     """
     path = Path(path)
     weights, rest = _read(path)
@@ -133,6 +135,7 @@ def load(
     try:
         _check_dtypes(model, weights)
         model.load_state_dict(weights)
+        _check_layers(model, rest.get("about", {}).get("layers", {}))
         if optimizer is not None:
             optimizer.load_state_dict(training["optimizer"])
         if schedule is not None:
@@ -149,9 +152,9 @@ def load(
 
 
 def about(path: FilePath) -> dict[str, Any]:
-    """What a checkpoint says of itself: model, built_as, data, classes, epochs.
+    """What a checkpoint says of itself: model, built_as, layers, data, classes, epochs.
 
-    {} in a foreign file.
+    `layers` maps dotted names to what `repr` shows of them. {} in a foreign file.
 
     Raises:
         DataError: the file is missing or damaged.
@@ -211,6 +214,30 @@ def _check_dtypes(model: Module, weights: Arrays) -> None:
                 f"{name} is {weights[name].dtype}, the model's {own.dtype}: "
                 f"use model.astype(np.{weights[name].dtype}) first"
             )
+
+
+def _layers(model: Module) -> dict[str, str]:
+    """What each layer computes, as far as its line in `repr` says.
+
+    Dropout, which changes training alone, is left out.
+    """
+    return {
+        name: f"{type(layer).__name__}({layer.describe()})"
+        for name, layer in model.named_modules()
+        if name and not isinstance(layer, Dropout)
+    }
+
+
+def _check_layers(model: Module, saved: Mapping[str, str]) -> None:
+    """Refuse layers that have the file's tensors, and compute something else with them."""
+    own = _layers(model)
+    differ = [name for name in own if saved.get(name, own[name]) != own[name]]
+    if differ:
+        first, more = differ[0], f" (and {len(differ) - 1} more)" if len(differ) > 1 else ""
+        raise OptionError(
+            f"the file's {first} is {saved[first]}, the model's {own[first]}{more}: "
+            "build the model with the options that the file's was built with"
+        )
 
 
 def _take_arrays(tree: Any, prefix: str, arrays: Arrays) -> Any:

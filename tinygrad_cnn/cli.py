@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import textwrap
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +25,7 @@ from .train import History, fit
 from .train import predict as logits_of
 
 INTERRUPTED = 130  # a shell's exit code for Ctrl-C
+LONGEST_ERROR = 500  # characters; what a file lacks may be a hundred names
 UsageError: Any = typer.BadParameter.__bases__[0]  # typer does not export it
 
 
@@ -41,6 +43,7 @@ class Commands(TyperGroup):
             sentence = str(error)
         except OSError as error:
             sentence = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        sentence = textwrap.shorten(sentence, LONGEST_ERROR, placeholder=" …")
         typer.echo(f"tinygrad-cnn: {sentence}", err=True)
         raise typer.Exit(2)
 
@@ -99,6 +102,9 @@ def train(
     batch_size: Annotated[int, typer.Option(help="Examples in a step.")] = 32,
     schedule: Annotated[str, typer.Option(help=f"One of {', '.join(SCHEDULES)}.")] = "constant",
     warmup: Annotated[float, typer.Option(help="Epochs in which the rate rises.")] = 0.0,
+    clip_norm: Annotated[
+        float | None, typer.Option(help="Scale larger gradients down to this norm.")
+    ] = None,
     patience: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many epochs that are no better.")
     ] = None,
@@ -135,6 +141,7 @@ def train(
         epochs,
         held_out=held_out,
         schedule=rates,
+        clip_norm=clip_norm,
         patience=patience,
         checkpoint=save,
         history=history,
@@ -243,6 +250,12 @@ def _report(model: str, history: History, held_out: Dataset, save: Path | None) 
             f"{model} after {done} epoch{'s' * (done != 1)}: loss {last.loss:.4f}, accuracy "
             f"{last.accuracy:.4f} in training and {last.held_out_accuracy:.4f} on {held_out.name}"
         )
+        guessing = math.log(len(held_out.classes))
+        if last.loss >= guessing:
+            lines.append(
+                f"guessing has loss {guessing:.4f}: nothing is learned yet; "
+                "try more epochs, or another --lr"
+            )
         if save is not None:
             hint = "; go on with --resume" if history.interrupted else ""
             lines.append(f"{save}: the model after epoch {done}{hint}")
@@ -258,10 +271,7 @@ def _load_weights(path: Path, name: str, network: Module, **training: Any) -> Hi
     saved = checkpoint.about(path).get("built_as")
     if saved not in (None, name):
         raise ShapeError(f"{path}: holds a {saved}, not a {name}")
-    try:
-        return checkpoint.load(path, network, **training)
-    except ShapeError as error:
-        raise ShapeError(textwrap.shorten(str(error), 300, placeholder=" …")) from error
+    return checkpoint.load(path, network, **training)
 
 
 @app.command()

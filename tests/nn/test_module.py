@@ -78,7 +78,7 @@ def test_a_state_that_does_not_fit_is_listed_and_changes_nothing():
     for problem in (
         "missing: body.scale",
         "unexpected: head.bias",
-        "head.weight: shape (8, 3), the model has (3, 8)",
+        "of another shape: head.weight (8, 3), the model has (3, 8)",
     ):
         assert problem in str(caught.value)
     for name, value in net.state_dict().items():

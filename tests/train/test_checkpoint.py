@@ -199,8 +199,25 @@ def test_another_models_file_lists_what_differs(path):
     assert message.startswith(f"{path}: ")
     assert "missing: c.weight" in message
     assert "unexpected: b.weight" in message
-    assert "a.weight: shape (2, 3), the model has (2, 4)" in message
+    assert "of another shape: a.weight (2, 3), the model has (2, 4)" in message
     assert_same(other.state_dict(), before)
+
+
+def test_a_model_that_computes_something_else_with_the_tensors_is_refused(path):
+    lenet = tg.models.LeNet
+    checkpoint.save(path, lenet(activation="relu"))
+    other = lenet(pooling="max")
+    before = other.state_dict()
+    message = r"file's features\.act1 is ReLU\(\), the model's Sigmoid\(\) \(and 5 more\)"
+    with pytest.raises(OptionError, match=message):
+        checkpoint.load(path, other)
+    assert_same(other.state_dict(), before)
+    checkpoint.load(path, lenet(activation="relu"))
+
+
+def test_dropout_may_differ(path):
+    checkpoint.save(path, nn.Sequential(drop=nn.Dropout(0.5), dense=nn.Linear(3, 2)))
+    checkpoint.load(path, nn.Sequential(drop=nn.Dropout(0.1), dense=nn.Linear(3, 2)))
 
 
 def test_another_dtype_is_not_cast(path):

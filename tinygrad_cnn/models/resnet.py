@@ -105,6 +105,9 @@ class _Block(Module):
         skip = x if self.downsample is None else self.downsample(x)
         return self.relu(residual_add(skip, self.branch(x)))
 
+    def describe(self) -> str:
+        return "" if self.residual else "residual=False"
+
 
 class BasicBlock(_Block):
     """Two 3×3 convolutions with batch norm, stepped over; ReLU after the addition."""

@@ -233,17 +233,19 @@ class Module:
             ShapeError: lists what is missing, unexpected, or of another shape.
         """
         own = dict([*self.named_parameters(), *self.named_buffers()])
-        problems = [f"missing: {name}" for name in own if name not in state]
-        problems += [f"unexpected: {name}" for name in state if name not in own]
-        problems += [
-            f"{name}: shape {np.shape(value)}, the model has {own[name].shape}"
-            for name, value in state.items()
-            if name in own and np.shape(value) != own[name].shape
-        ]
-        if problems:
+        problems = {
+            "missing": [name for name in own if name not in state],
+            "unexpected": [name for name in state if name not in own],
+            "of another shape": [
+                f"{name} {np.shape(value)}, the model has {own[name].shape}"
+                for name, value in state.items()
+                if name in own and np.shape(value) != own[name].shape
+            ],
+        }
+        if any(problems.values()):
             raise ShapeError(
                 f"load_state_dict: this state is not {type(self).__name__}'s: "
-                + "; ".join(problems)
+                + "; ".join(f"{what}: {', '.join(n)}" for what, n in problems.items() if n)
             )
         for name, tensor in own.items():
             tensor.data = np.asarray(state[name])
