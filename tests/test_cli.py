@@ -221,6 +221,7 @@ WRONG = {
     "predict {boot} -m lenet -w {lenet} --out {tmp}/no/a.svg": "no/a.svg: there is no folder",
     "train lenet --momentum 0.5": "--momentum is an option of sgd, and the optimizer is adam",
     "models lenett": "unknown model 'lenett'",
+    "tutorial 1 --step --notebook": "--step and --notebook are two ways to go through it: give one",
     "draw lenett": "unknown model 'lenett'",
 }  # fmt: skip
 

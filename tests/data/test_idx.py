@@ -49,7 +49,7 @@ def test_a_dtype_without_a_code_is_refused(tmp_path):
 
 
 DAMAGED = {
-    "empty": (b"", "not an IDX file: it begins with nothing"),
+    "empty.gz": (b"", "is empty"),
     "text": (b"PK\3\4 and so on", "not an IDX file: it begins with 50 4b 03 04"),
     "type": (b"\0\0\7\1" + LABELS[4:], "not an IDX file: it begins with 00 00 07 01"),
     "header": (LABELS[:6], "truncated: its header for 1 axes takes 8 bytes, and the file has 6"),

@@ -89,6 +89,13 @@ def test_a_batch_size_that_does_not_fit_is_refused(batch_size):
         DataLoader(numbered(10), batch_size)
 
 
+def test_arrays_are_no_data_set():
+    with pytest.raises(
+        OptionError, match=r"a Dataset is needed, got ndarray; use tg\.data\.Datase"
+    ):
+        DataLoader(np.zeros((4, 1)), 2)
+
+
 def test_a_negative_seed_is_refused():
     with pytest.raises(OptionError, match="seed=-1 must be a whole number, 0 or more"):
         DataLoader(numbered(10), 2, seed=-1)

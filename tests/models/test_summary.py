@@ -62,7 +62,7 @@ def test_lines_are_a_table():
     assert "AvgPool2d(kernel_size=2, stride=2" in text
 
 
-@pytest.mark.parametrize("shape", [(0, 1, 28, 28), (1, 1, 28.0, 28), (1, -1)])
+@pytest.mark.parametrize("shape", [(0, 1, 28, 28), (1, 1, 28.0, 28), (1, -1), 784])
 def test_what_is_no_shape_is_refused(shape):
     with pytest.raises(tg.errors.ShapeError, match="summary: input_shape must be ints ≥ 1"):
         models.LeNet().summary(shape)

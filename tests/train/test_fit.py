@@ -245,6 +245,18 @@ def test_a_data_set_is_no_loader():
         run.fit(1)
 
 
+def test_parts_that_do_not_belong_together_are_refused():
+    run, other = Run("sgd", "cosine"), Run("sgd", "cosine")
+    for parts, message in (
+        ({"optimizer": other.optimizer}, "the SGD moves no parameter of the Sequential"),
+        ({"schedule": other.schedule}, "the schedule is of another optimizer"),
+        ({"held_out": run.loader}, "held_out must be a Dataset, got DataLoader"),
+    ):
+        options = {"optimizer": run.optimizer, "epochs": 1, "progress": False} | parts
+        with pytest.raises(OptionError, match=message):
+            tg.train.fit(run.model, run.loader, **options)
+
+
 def test_a_label_out_of_range_is_named():
     data = images()
     labels = data.labels.copy()

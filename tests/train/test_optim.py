@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.train.runs import assert_same
 from tinygrad_cnn import Tensor, optim
 from tinygrad_cnn.errors import DtypeError, OptionError, ShapeError
-from tinygrad_cnn.nn import Parameter
+from tinygrad_cnn.nn import Linear, Parameter
 from tinygrad_cnn.optim import SGD, Adam, AdamW, CosineSchedule, Schedule, StepSchedule
 
 RATES = st.floats(1e-3, 0.5)
@@ -136,6 +136,12 @@ def test_what_has_no_gradient_stays_and_gradients_can_be_forgotten():
         (lambda p: SGD([p, p], 0.1), OptionError, "SGD: a parameter is given twice"),
         (lambda p: SGD(p, 0.1), DtypeError, r"SGD: params must be .* got one; give \[tensor\]"),
         (lambda p: Adam([Tensor([1.0])]), DtypeError, "Adam: parameters must be Tensors with"),
+        (
+            lambda p: SGD(Linear(1, 1), 0.1),
+            DtypeError,
+            r"got Linear; give model\.parameters\(\)",
+        ),
+        (lambda p: SGD([p], "0.1"), OptionError, "SGD: lr must be ≥ 0, got '0.1'"),
         (lambda p: SGD([p], -0.1), OptionError, "SGD: lr must be ≥ 0, got -0.1"),
         (lambda p: SGD([p], math.nan), OptionError, "SGD: lr must be ≥ 0, got nan"),
         (lambda p: SGD([p], 0.1, nesterov=True), OptionError, "nesterov needs momentum > 0"),

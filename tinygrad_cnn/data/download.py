@@ -62,7 +62,8 @@ def fetch(url: str, path: Path, md5: str, timeout: float = 30.0) -> Path:
             )
         part.replace(path)
     except (OSError, HTTPException) as error:
-        raise DataError(f"{url}: cannot be downloaded to {path}: {error}") from error
+        reason = getattr(error, "reason", error)
+        raise DataError(f"{url}: cannot be downloaded to {path}: {reason}") from error
     finally:
         if part is not None:
             part.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from tinygrad_cnn.data.dataset import Dataset
 from tinygrad_cnn.data.download import cache_folder, fetch
 from tinygrad_cnn.data.mnist import PREFIXES, image_dataset, read_images_and_labels
 from tinygrad_cnn.data.shipped import read_arrays
-from tinygrad_cnn.errors import OptionError
+from tinygrad_cnn.errors import DataError, OptionError
 
 CLASSES = (
     "T-shirt/top",
@@ -88,5 +88,11 @@ def _all_files(split: str) -> Path:
     folder = cache_folder() / "fashion-mnist"
     for name, md5 in CHECKSUMS.items():
         if name.startswith(PREFIXES[split]):
-            fetch(SOURCE + name, folder / name, md5)
+            try:
+                fetch(SOURCE + name, folder / name, md5)
+            except DataError as error:
+                raise DataError(
+                    f"{error}; Debian's package dataset-fashion-mnist has the files too, and "
+                    "folder takes them from anywhere"
+                ) from error
     return folder

@@ -96,6 +96,8 @@ def _content(path: Path) -> bytes:
         raise DataError(f"{path}: there is no such file") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    if not raw:
+        raise DataError(f"{path}: is empty")
     named, compressed = path.suffix == ".gz", raw.startswith(_GZIP_MAGIC)
     if named and not compressed:
         raise DataError(

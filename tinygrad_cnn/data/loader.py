@@ -29,7 +29,8 @@ class DataLoader:
             ``[RandomCrop(2), RandomFlip()]``. What it draws depends on seed, epoch and batch alone.
 
     Raises:
-        OptionError: a batch size that is not 1 … the number of items, or a negative seed.
+        OptionError: no `Dataset`, a batch size that is not 1 … the number of items, or a
+            negative seed.
 
     Example:
         >>> data = Dataset(np.arange(10.0), np.arange(10))
@@ -49,6 +50,11 @@ class DataLoader:
         drop_last: bool = False,
         augment: Augment | Sequence[Augment] = (),
     ) -> None:
+        if not isinstance(dataset, Dataset):
+            raise OptionError(
+                f"DataLoader: a Dataset is needed, got {type(dataset).__name__}; "
+                "use tg.data.Dataset(inputs, labels)"
+            )
         if not (isinstance(batch_size, int | np.integer) and 1 <= batch_size <= len(dataset)):
             raise OptionError(
                 f"DataLoader: batch_size={batch_size} does not fit the {len(dataset)} items of "

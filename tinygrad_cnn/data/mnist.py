@@ -72,6 +72,8 @@ def read_images_and_labels(
             f"{labels_path}: holds {labels.shape} {labels.dtype}, and {name}'s labels are "
             "(n,) uint8"
         )
+    if labels.max(initial=0) > 9:
+        raise DataError(f"{labels_path}: holds label {labels.max()}, and {name}'s are 0 … 9")
     if len(images) != len(labels):
         raise DataError(
             f"{images_path} has {len(images)} images, but {labels_path} has {len(labels)} labels"

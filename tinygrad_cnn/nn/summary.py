@@ -99,7 +99,8 @@ def summary(model: Module, input_shape: Sequence[int]) -> str:
 
 def _run(model: Module, input_shape: Sequence[int]) -> Trace:
     """Trace the model in evaluation mode, and leave its mode as it was."""
-    if any(not isinstance(n, int | np.integer) or n < 1 for n in input_shape):
+    sizes = input_shape if isinstance(input_shape, Sequence) else [None]
+    if any(not isinstance(n, int | np.integer) or n < 1 for n in sizes):
         raise ShapeError(
             f"summary: input_shape must be ints ≥ 1, the batch size included, got {input_shape!r}"
         )

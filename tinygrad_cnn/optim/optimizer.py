@@ -55,6 +55,11 @@ class Optimizer:
         name = type(self).__name__
         if isinstance(params, Tensor):  # which could be iterated over, too
             raise DtypeError(f"{name}: params must be several Tensors, got one; give [tensor]")
+        if not isinstance(params, Iterable):
+            raise DtypeError(
+                f"{name}: params must be Tensors, got {type(params).__name__}; "
+                "give model.parameters()"
+            )
         self.params = list(params)
         if not self.params:
             raise OptionError(f"{name}: there are no parameters to optimise")
@@ -128,9 +133,12 @@ class Optimizer:
         """Refuse options outside of low ≤ value < high; make Python numbers of the others."""
         for option, (low, high) in limits.items():
             value = getattr(self, option)
-            if not low <= value < high:
+            is_number = isinstance(value, int | float | np.integer | np.floating)
+            if not (is_number and low <= value < high):
                 wanted = f"≥ {low:g}" if high == math.inf else f"in {low:g} ≤ {option} < {high:g}"
-                raise OptionError(f"{type(self).__name__}: {option} must be {wanted}, got {value}")
+                raise OptionError(
+                    f"{type(self).__name__}: {option} must be {wanted}, got {value!r}"
+                )
             setattr(self, option, float(value))  # NumPy's would make float32 arrays float64
 
     def __repr__(self) -> str:

@@ -79,7 +79,8 @@ def fit(
 
     Raises:
         OptionError: fewer than one epoch, a clip_norm or patience not above 0, a data set in place
-            of a loader, or a loader with no batches.
+            of a loader or the reverse, a loader with no batches, an optimizer of another model or a
+            schedule of another optimizer.
         DataError: the checkpoint's folder does not exist.
         GraphError: the loss became NaN or infinite; names the step. Parameters stay as before it.
 
@@ -95,6 +96,7 @@ def fit(
         2
     """
     _check(batches, epochs, clip_norm, patience)
+    _check_parts(model, optimizer, schedule, held_out)
     if checkpoint is not None:
         checkpoints.need_folder(checkpoint)
     before = history or History()
@@ -172,3 +174,18 @@ def _check(batches: Batches, epochs: int, clip_norm: float | None, patience: int
             raise OptionError(f"fit: {name} must be {smallest}, got {value}")
     if len(batches) == 0:
         raise OptionError("fit: the loader has no batches")
+
+
+def _check_parts(
+    model: Module, optimizer: Optimizer, schedule: Schedule | None, held_out: Dataset | None
+) -> None:
+    """Refuse parts that do not belong together: the training would silently do nothing."""
+    if set(model.parameters()).isdisjoint(optimizer.params):
+        raise OptionError(
+            f"fit: the {type(optimizer).__name__} moves no parameter of the "
+            f"{type(model).__name__}; make it of model.parameters()"
+        )
+    if schedule is not None and schedule.optimizer is not optimizer:
+        raise OptionError("fit: the schedule is of another optimizer than the one that trains")
+    if held_out is not None and not isinstance(held_out, Dataset):
+        raise OptionError(f"fit: held_out must be a Dataset, got {type(held_out).__name__}")
