@@ -27,6 +27,7 @@ def _peer(name: str) -> Any:
 torch = _peer("torch")
 autograd = _peer("autograd")
 mygrad = _peer("mygrad")
+micrograd = _peer("micrograd.engine")
 
 
 def _our_step(model: tg.nn.Module, x: Any, labels: Any, momentum: float) -> Step:
@@ -156,7 +157,14 @@ def scalars() -> dict[str, Step]:
             y = y + x
         y.backward()
 
-    return {"ours": lambda: run(tg.Scalar), "micrograd style": lambda: run(Value)}
+    return _scalar_engines(run)
+
+
+def _scalar_engines(run: Callable[[Callable[[float], Any]], None]) -> dict[str, Step]:
+    engines = {"ours": lambda: run(tg.Scalar), "micrograd style": lambda: run(Value)}
+    if micrograd:
+        engines["micrograd"] = lambda: run(micrograd.Value)
+    return engines
 
 
 def scalar_mlp() -> dict[str, Step]:
@@ -182,7 +190,7 @@ def scalar_mlp() -> dict[str, Step]:
             loss = loss + h[0] * h[0]
         loss.backward()
 
-    return {"ours": lambda: run(tg.Scalar), "micrograd style": lambda: run(Value)}
+    return _scalar_engines(run)
 
 
 CASES: dict[str, tuple[Callable[[], dict[str, Step]], int]] = {
