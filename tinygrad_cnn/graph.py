@@ -16,7 +16,7 @@ import itertools
 import operator
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from .errors import GraphError
 
@@ -26,11 +26,30 @@ if TYPE_CHECKING:
     from .op import Op
     from .replay import Replay
 
+T = TypeVar("T")
 _by_serial = operator.attrgetter("serial")
 next_serial = itertools.count(1).__next__
 _changing = threading.Lock()  # the latest change, of all threads, is to be the largest serial
 FREED: tuple[None] = (None,)
 """The inputs of a node whose recording `backward(free_graph=True)` threw away."""
+
+
+class _Rare(Generic[T]):
+    """An attribute that few nodes have. It is in the node's dictionary, made once one is set."""
+
+    def __init__(self, default: T) -> None:
+        self.default = default
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, node: Node, owner: type | None = None) -> T:
+        return self.default if node.rare is None else node.rare.get(self.name, self.default)
+
+    def __set__(self, node: Node, value: T) -> None:
+        if node.rare is None:
+            node.rare = {}
+        node.rare[self.name] = value
 
 
 class Node:
@@ -48,28 +67,28 @@ class Node:
         grad: the gradient kept here, or None as long as no backward pass reached it.
     """
 
-    # What every node has is in slots, since programs make nodes by the million; what few have is
-    # a default here until it is set.
+    # Programs make nodes by the million. A `__dict__` would take longer to make than the rest.
     __slots__ = (
-        "__dict__",
         "__weakref__",
         "grad",
         "inputs",
         "needs_grad",
         "op",
         "options",
+        "rare",
         "scope",
         "serial",
         "value",
     )
-    role = "op"
-    name: str | None = None
-    keeps_grad = False
-    modified = 0
+    rare: dict[str, Any] | None
+    role = _Rare("op")
+    name = _Rare[str | None](None)
+    keeps_grad = _Rare(False)
+    modified = _Rare(0)
     latest_change: ClassVar[int] = 0  # of any node: what is younger cannot be a stale use
-    hooks: tuple[Any, ...] = ()  # called with the gradient that arrives here: see `hooks.py`
+    hooks = _Rare[tuple[Any, ...]](())  # called with the gradient that arrives: see `hooks.py`
     hooked: ClassVar[bool] = False  # has any node ever had hooks?
-    source: tuple[str, int] | None = None
+    source = _Rare[tuple[str, int] | None](None)
 
     def __init__(
         self,
@@ -89,6 +108,7 @@ class Node:
         self.needs_grad = needs_grad
         self.scope = scope
         self.grad: Any = None
+        self.rare = None
         self.serial = next_serial()
         if role is not None:
             self.role = role
@@ -124,7 +144,7 @@ class Constant(Node):
     """A leaf that stands for a plain number or array in an op's inputs."""
 
     # Each number that a program adds or multiplies makes one, so what all have in common is here.
-    __slots__ = ()
+    __slots__ = ("__dict__",)
     role = "constant"
     op = None
     inputs = ()
@@ -132,6 +152,7 @@ class Constant(Node):
     needs_grad = False
     scope = ""
     grad = None
+    rare = None
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -183,8 +204,10 @@ def ancestors(roots: Iterable[Node], *, needing_grad: bool = False) -> list[Node
     """
     stack = [node for node in roots if node.needs_grad or not needing_grad]
     found = set(stack)
+    order = []  # nearly sorted, from which to sort takes less time
     while stack:
         node = stack.pop()
+        order.append(node)
         inputs = node.inputs
         if inputs is FREED:
             refuse_freed(node)
@@ -196,7 +219,7 @@ def ancestors(roots: Iterable[Node], *, needing_grad: bool = False) -> list[Node
             ):
                 found.add(parent)
                 stack.append(parent)
-    return sorted(found, key=_by_serial)
+    return sorted(order, key=_by_serial)
 
 
 class Graph:

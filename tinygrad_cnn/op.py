@@ -230,6 +230,7 @@ class Op:
             node.needs_grad = True
             node.scope = scope
             node.grad = None
+            node.rare = None
             node.serial = next_serial()
             handle = new(grain)
             handle.node = node
