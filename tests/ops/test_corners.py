@@ -345,3 +345,28 @@ def test_gradients_of_products_without_elements(f, shapes):
     inputs = [tg.Tensor(np.zeros(shape), requires_grad=True) for shape in shapes]
     f(*inputs).sum().backward()
     assert [x.grad.shape for x in inputs] == shapes
+
+
+# --- reductions of what is nearly nothing ---------------------------------------------------------
+
+
+@given(value=st.floats(-1e6, 1e6), dtype=st.sampled_from(["f2", "f4", "f8"]), n=st.integers(1, 40))
+def test_of_equal_elements_the_spread_is_0_and_has_no_slope(value, dtype, n):
+    """Exactly, though their mean may be rounded."""
+    x = tg.Tensor(np.full((n, 2), np.clip(value, -6e4, 6e4), dtype), requires_grad=True)
+    tg.std(x, axis=0).backward(np.ones(2, dtype))
+    assert not np.any(x.grad.numpy())
+    assert tg.std(x).item() == tg.var(x).item() == 0
+
+
+def test_in_float16_what_is_squared_or_cubed_on_the_way_does_not_overflow():
+    x = tg.Tensor(np.array([1e4, -1e4], np.float16), requires_grad=True)
+    assert tg.std(x).item() == 1e4
+    tg.gelu(x, approximate="tanh").backward(np.ones(2, np.float16))
+    assert x.grad.numpy().tolist() == [1, 0]
+
+
+def test_nan_in_logsumexp_reaches_the_gradient():
+    x = tg.Tensor([[1.0, np.nan], [-np.inf, -np.inf]], requires_grad=True)
+    tg.logsumexp(x, axis=1).backward([1.0, 1.0])
+    np.testing.assert_array_equal(x.grad.numpy(), [[np.nan, np.nan], [0, 0]])

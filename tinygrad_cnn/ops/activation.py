@@ -12,7 +12,7 @@ import numpy as np
 from numpy.polynomial import Chebyshev
 
 from ..op import Op, Shape, constant, op
-from .elementwise import exp, floating, sigmoid, tanh, where
+from .elementwise import clip, exp, floating, sigmoid, tanh, where
 from .options import choice, number
 
 
@@ -146,8 +146,14 @@ def gelu(x: Any, *, approximate: str = "none") -> Any:
 
 def _gelu_gate(x: Any, approximate: str) -> Any:
     if approximate == "tanh":
-        return 0.5 + 0.5 * tanh(_ROOT * (x + 0.044715 * (x * x * x)))
+        return 0.5 + 0.5 * tanh(_bent(x)[0])
     return 0.5 + 0.5 * erf(x / math.sqrt(2))
+
+
+def _bent(x: Any) -> tuple[Any, Any]:
+    """√(2/π)·(x + 0.044715 x³), of which tanh is taken, and its slope."""
+    x = clip(x, -20, 20)  # beyond, tanh is ±1; and x³ would overflow in float16
+    return _ROOT * (x + 0.044715 * (x * x * x)), _ROOT * (1 + 3 * 0.044715 * (x * x))
 
 
 @gelu.check
@@ -158,8 +164,9 @@ def _(x: Any, *, approximate: str) -> dict[str, Any]:
 @gelu.vjp
 def _(g: Any, y: Any, x: Any, *, approximate: str) -> Any:
     if approximate == "tanh":
-        t = tanh(_ROOT * (x + 0.044715 * (x * x * x)))
-        slope = 0.5 * (1 - t * t) * (_ROOT * (1 + 3 * 0.044715 * (x * x)))
+        bent, slope = _bent(x)
+        t = tanh(bent)
+        slope = 0.5 * (1 - t * t) * slope
     else:
         slope = exp(-0.5 * (x * x)) / math.sqrt(2 * math.pi)
     return g * (_gelu_gate(x, approximate) + x * slope)

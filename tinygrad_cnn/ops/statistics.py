@@ -21,21 +21,27 @@ from .softmax import log_sum_exp
 @op
 def var(x: Any, *, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
     """The variance over `axis`: squared distances from the mean, summed, ÷ (n − ddof)."""
-    return np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
+    return _spread(np.var, x, axis=axis, ddof=ddof, keepdims=keepdims)
 
 
 @op
 def std(x: Any, *, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
     """The standard deviation over `axis`, √var. Where it is 0 its gradient is taken as 0."""
-    return np.std(x, axis=axis, ddof=ddof, keepdims=keepdims)
+    return _spread(np.std, x, axis=axis, ddof=ddof, keepdims=keepdims)
 
 
-for _spread in (var, std):
+def _spread(measure: Any, x: Any, axis: Any, **options: Any) -> Any:
+    """var or std, of the distances from the first element: of equal elements it is exactly 0."""
+    x = floating(x)
+    wide = x.astype(np.result_type(x.dtype, np.float32), copy=False)  # float16 would overflow
+    first = wide[tuple(slice(1) if a in axis else slice(None) for a in range(x.ndim))]
+    return measure(wide - first, axis=axis, **options).astype(x.dtype)
 
-    @_spread.check
-    def _(
-        x: Any, *, axis: Axis, ddof: int, keepdims: bool, name: str = _spread.name
-    ) -> dict[str, Any]:
+
+for _op in (var, std):
+
+    @_op.check
+    def _(x: Any, *, axis: Axis, ddof: int, keepdims: bool, name: str = _op.name) -> dict[str, Any]:
         axes = reduced_axes(axis, np.ndim(x), name)
         count = math.prod(np.shape(x)[a] for a in axes)
         if not is_integer(ddof) or not 0 <= ddof < max(count, 1):
@@ -45,7 +51,7 @@ for _spread in (var, std):
             )
         return {"axis": axes, "ddof": int(ddof), "keepdims": flag(name, "keepdims", keepdims)}
 
-    _spread.multiply_adds(lambda out, x, **o: 2 * math.prod(x))
+    _op.multiply_adds(lambda out, x, **o: 2 * math.prod(x))
 
 
 def _centred(x: Any, axis: tuple[int, ...]) -> Any:
@@ -128,8 +134,8 @@ def logsumexp(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
 @logsumexp.vjp
 def _(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     shape = with_ones(x.shape, axis)
-    finite = np.reshape(constant(y) > -np.inf, shape)  # −∞ − (−∞) would be NaN
-    return g.reshape(shape) * exp(x - where(finite, y.reshape(shape), 0.0))
+    empty = np.reshape(constant(y) == -np.inf, shape)  # −∞ − (−∞) would be NaN
+    return g.reshape(shape) * exp(x - where(empty, 0.0, y.reshape(shape)))
 
 
 @logsumexp.definition
