@@ -32,6 +32,17 @@ def test_a_class_that_is_impossible_costs_nothing_if_it_is_not_asked_for():
     assert x.grad.numpy().tolist() == [[0.0, 0.0]]
 
 
+@pytest.mark.parametrize("options", [{"ignore_index": 1}, {"weight": [1.0, 0.0]}])
+@pytest.mark.parametrize("loss", [tg.cross_entropy, tg.nll_loss])
+def test_where_nothing_counts_the_mean_is_nan_and_its_gradient_0(loss, options):
+    x = tg.Tensor([[0.5, -0.5]], requires_grad=True)
+    with np.errstate(invalid="ignore"):
+        y = loss(x, [1], **options)
+    y.backward()
+    assert np.isnan(y.item())
+    assert x.grad.numpy().tolist() == [[0, 0]]
+
+
 def test_ignorance_costs_log_c():
     loss = tg.cross_entropy(tg.Tensor(np.zeros((3, 10))), [0, 4, 9])
     assert loss.item() == pytest.approx(math.log(10))

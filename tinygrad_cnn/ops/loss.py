@@ -43,7 +43,8 @@ def cross_entropy(
         target: integer classes in 0 … C−1, of shape (N,) or (N, …). It has no gradient.
         weight: how much each class counts, (C,), or None; a constant. "mean" divides by the
             weights of the targets.
-        ignore_index: a target that does not count at all.
+        ignore_index: a target that does not count at all. Where nothing counts, "mean" is NaN,
+            0/0, but its gradient is 0.
         reduction: "mean", "sum", or "none" for one loss an example.
         label_smoothing: so much of the target's 1 is spread evenly over all classes.
 
@@ -169,11 +170,14 @@ def _(log_probabilities: Any, target: Any, **options: Any) -> dict[str, Any]:
     return _check_classes("nll_loss", log_probabilities, target, **options)
 
 
-def _spread(g: Any, q: Any, total: Any, reduction: str) -> Any:
+def _shares(q: Any, total: Any, reduction: str) -> Any:
+    """How much of the loss's cotangent each −log p gets; 0 of what counts 0, also of nothing."""
+    return np.divide(q, total, out=q, where=q != 0) if reduction == "mean" else q
+
+
+def _spread(g: Any, q: Any, reduction: str) -> Any:
     """The cotangent of the loss as that of each example's, ready to go with (N, C, …)."""
-    if reduction == "none":
-        return g.reshape((q.shape[0], 1, *q.shape[2:]))
-    return g if reduction == "sum" else g / total
+    return g.reshape((q.shape[0], 1, *q.shape[2:])) if reduction == "none" else g
 
 
 def _cross_entropy_vjp(
@@ -191,8 +195,9 @@ def _cross_entropy_vjp(
     q, total = _coefficients(
         logits.shape, logits.dtype, target, weight, ignore_index, label_smoothing
     )
+    q = _shares(q, total, reduction)
     slope = softmax(logits, 1) * q.sum(axis=1, keepdims=True) - q
-    return _spread(g, q, total, reduction) * slope
+    return _spread(g, q, reduction) * slope
 
 
 def _nll_vjp(
@@ -200,7 +205,7 @@ def _nll_vjp(
 ) -> Any:
     target = np.asarray(constant(target))
     q, total = _coefficients(log_p.shape, log_p.dtype, target, weight, ignore_index, 0.0)
-    return _spread(g, q, total, reduction) * -q
+    return _spread(g, q, reduction) * -_shares(q, total, reduction)
 
 
 cross_entropy.vjp(_cross_entropy_vjp, None)
