@@ -181,7 +181,7 @@ def test_parameters_need_the_base_class_to_be_ready(module):
             lambda: nn.BatchNorm2d(2, momentum=0.1, decay=0.9), OptionError,
             "BatchNorm2d: give momentum or decay",
         ),
-        (lambda: nn.Dropout(1.5), OptionError, "dropout: p must be in 0 ≤ p < 1, got 1.5"),
+        (lambda: nn.Dropout(1.5), OptionError, "Dropout: p must be a number in 0 … 1, got 1.5"),
         (lambda: nn.Sequential(nn.ReLU(), tg.relu), DtypeError, "Sequential: 1 must be a Module"),
         (lambda: nn.Flatten()(np.zeros((2, 3))), DtypeError, r"Flatten: .* use tg\.Tensor\(x\)"),
         (lambda: nn.BatchNorm2d(2)(images(1, 3, 2, 2)), ShapeError, r"BatchNorm2d: .* 2 channels"),

@@ -194,7 +194,7 @@ def test_batch_norm_s_statistics(options, error, message):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: tg.dropout(X, "a"), OptionError, "dropout: p must be a number, got 'a'"),
+        (lambda: tg.dropout(X, "a"), OptionError, "dropout: p must be a number in 0 … 1, got 'a'"),
         (
             lambda: tg.dropout(np.ones(3, int)), DtypeError,
             "dropout: a floating input is needed, got int64",

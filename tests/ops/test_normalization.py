@@ -78,10 +78,18 @@ def test_integers_are_refused():
         tg.batch_norm(np.ones((4, 3), np.int64), training=True)
 
 
-@pytest.mark.parametrize("p", [-0.1, 1.0, 2])
-def test_dropout_needs_a_probability_below_1(p):
-    with pytest.raises(OptionError, match=f"dropout: p must be in 0 ≤ p < 1, got {p}"):
+@pytest.mark.parametrize("p", [-0.1, 1.1, 2, np.nan])
+def test_dropout_needs_a_probability(p):
+    with pytest.raises(OptionError, match=f"dropout: p must be a number in 0 … 1, got {p}"):
         tg.dropout(tg.Tensor([1.0]), p)
+
+
+def test_dropout_of_all_leaves_zeros():
+    x = tg.Tensor([1.0, 2.0], requires_grad=True)
+    y = tg.dropout(x, 1)
+    y.sum().backward()
+    assert y.numpy().tolist() == x.grad.numpy().tolist() == [0, 0]
+    assert float(tg.zoom(y, 1).output) == 0
 
 
 def test_dropout_keeps_the_mean_and_sends_gradients_only_through_what_it_kept():

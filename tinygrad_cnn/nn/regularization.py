@@ -12,7 +12,7 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()
-        self.p = dropout.probability(p)
+        self.p = dropout.probability(p, "Dropout")
 
     def forward(self, x: Tensor) -> Tensor:
         return dropout.dropout(x, self.p, self.training)

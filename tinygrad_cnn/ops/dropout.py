@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from .. import defaults
-from ..errors import DtypeError, OptionError, ShapeError
+from ..errors import DtypeError, ShapeError
 from ..op import Shape, constant, op
 from .options import number
 
 
 @op
 def dropout_mask(x: Any, mask: Any, *, p: float) -> Any:
-    """x where the mask holds, else 0, scaled by 1/(1−p) to keep the mean."""
-    return x * (mask * np.asarray(1 / (1 - p), np.asarray(x).dtype))
+    """x where the mask holds, else 0, scaled by 1/(1−p) to keep the mean; all 0 at p = 1."""
+    return x * (mask * np.asarray(_scale(p), np.asarray(x).dtype))
+
+
+def _scale(p: float) -> float:
+    return 1 / (1 - p) if p < 1 else 0.0
 
 
 @dropout_mask.check
@@ -29,12 +34,9 @@ def _(x: Any, mask: Any, *, p: float) -> dict[str, Any]:
     return {"p": probability(p)}
 
 
-def probability(p: float) -> float:
-    """p as a float; refuses what is not in 0 ≤ p < 1."""
-    found = number("dropout", "p", p)
-    if not 0 <= found < 1:
-        raise OptionError(f"dropout: p must be in 0 ≤ p < 1, got {p}")
-    return found
+def probability(p: float, name: str = "dropout") -> float:
+    """p as a number; refuses what is not in 0 … 1."""
+    return number(name, "p", p, least=0, most=1)
 
 
 dropout_mask.vjp(lambda g, y, x, mask, p: dropout_mask(g, mask, p=p), None)
@@ -42,7 +44,10 @@ dropout_mask.vjp(lambda g, y, x, mask, p: dropout_mask(g, mask, p=p), None)
 
 @dropout_mask.definition
 def _(at: Shape, x: Any, mask: Any, *, p: float) -> Any:
-    return x[at] * mask[at] / (1 - p)
+    return x[at] * mask[at] * _scale(p)
+
+
+dropout_mask.multiply_adds(lambda out, x, mask, p: math.prod(out))
 
 
 def dropout(x: Any, p: float = 0.5, training: bool = True) -> Any:
@@ -50,8 +55,14 @@ def dropout(x: Any, p: float = 0.5, training: bool = True) -> Any:
 
     The mask is drawn here, outside the op, so that the recorded computation can be replayed.
 
+    Args:
+        x: floating, of any shape.
+        p: in 0 … 1; at 1 nothing is left.
+        training: whether to drop at all; else the result is x itself.
+
     Raises:
-        OptionError: p not in 0 ≤ p < 1.
+        OptionError: p not in 0 … 1.
+        DtypeError: x is not floating.
 
     Example:
         >>> import tinygrad_cnn as tg
