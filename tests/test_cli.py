@@ -129,12 +129,26 @@ def test_weights_that_fit_another_network_are_not_taken_for_its_own(tmp_path):
     checkpoint.save(unnamed, tg.models.resnet20())
     for words, message in (
         (("evaluate", "plain20", "-w", named), "named: holds a resnet20, not a plain20"),
-        (("paths", "plain20", "-w", named), "named: the file's layer1.0 is BasicBlock(), the mod"),
+        (("paths", "plain20", "-w", named), "named: holds a resnet20, not a plain20"),
         (("evaluate", "plain20", "-w", unnamed), "the model's BasicBlock(residual=False)"),
     ):
         result = run(*words)
         assert result.exit_code == 2
         assert message in result.stderr
+
+
+def test_a_file_knows_its_models_options_and_small_images_are_enlarged(image, tmp_path):
+    path = tmp_path / "alexnet.safetensors"
+    options = ("-O", "image_size=84", "-O", "width=0.03", "--batch-size", 360)
+    said("train", "alexnet", *options, "--epochs", 1, "--save", path, "--quiet")
+    model = checkpoint.restore(path)
+    assert (model.input_shape, model.features.conv1.out_channels) == ((1, 84, 84), 3)
+    result = run("evaluate", "alexnet", "-w", path)
+    assert "Fashion-MNIST test: images enlarged 3 times" in result.stderr
+    large = fashion_mnist("test").inputs.repeat(3, axis=2).repeat(3, axis=3)
+    right = (train.predict(model, large).argmax(axis=1) == fashion_mnist("test").labels).sum()
+    assert f"({right} of 400 right)" in result.stdout
+    assert len(said("predict", image, "-m", "alexnet", "-w", path).splitlines()) == 5
 
 
 def test_a_training_that_learns_nothing_says_so():
@@ -191,8 +205,8 @@ WRONG = {
     "train lenet --lr -1": "Adam: lr must be ≥ 0, got -1.0",
     "train lenet --epochs 0": "Invalid value for '--epochs': ",
     "train lenet --batch-size 5000": "batch_size=5000 does not fit the 1440 items",
-    "train nin": "nin is made for inputs of shape (1, 224, 224), and 'Fashion-MNIST train' has "
-        "(1, 28, 28)",
+    "train lenet --data digits": "lenet is made for inputs of shape (1, 28, 28), and 'digits "
+        "train' has (1, 8, 8)",
     "train lenet --data sentences": "lenet is made for inputs of shape (1, 28, 28), and",
     "train lenet --data mnist": "data 'mnist' needs --folder: where its files are",
     "train textcnn --full": "data 'sentences' comes whole, and takes no --full",
@@ -215,15 +229,24 @@ WRONG = {
     "evaluate lenet -w {lenet} --split middle": "split='middle'",
     "predict {tmp}/none.png -m lenet -w {lenet}": "none.png: there is no such file",
     "predict {lenet} -m lenet -w {lenet}": "lenet.safetensors: cannot be read as an image",
-    "predict {boot} -m textcnn -w {lenet}": "textcnn takes inputs of shape (64,), which no image",
+    "predict {boot} -m textcnn -w {lenet}": "lenet.safetensors: holds a lenet, not a textcnn",
     "predict {boot} -m lenet -w {lenet} --out {tmp}/a.txt": "cannot write .txt",
     "predict {tmp} -m lenet -w {lenet}": "is a folder, and an image is needed",
     "predict {boot} -m lenet -w {lenet} --out {tmp}/no/a.svg": "no/a.svg: there is no folder",
     "train lenet --momentum 0.5": "--momentum is an option of sgd, and the optimizer is adam",
+    "models lenet -O activation": "--option: NAME=VALUE is needed, such as width=0.25, not 'activ",
+    "models lenet -O colour=3": "model 'lenet': LeNet.__init__() got an unexpected keyword ",
+    "models alexnet -O width=x": "alexnet: cannot be built with {'width': 'x'} (",
     "models lenett": "unknown model 'lenett'",
     "tutorial 1 --step --notebook": "--step and --notebook are two ways to go through it: give one",
     "draw lenett": "unknown model 'lenett'",
 }  # fmt: skip
+
+
+def test_an_image_is_nothing_for_a_model_of_texts(image, tmp_path):
+    checkpoint.save(tmp_path / "text", tg.models.build("textcnn", vocabulary=9))
+    result = run("predict", image, "-m", "textcnn", "-w", tmp_path / "text")
+    assert "textcnn takes inputs of shape (64,), which no image has" in result.stderr
 
 
 @pytest.mark.parametrize("words", WRONG)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from . import defaults
-from .errors import DataError, DtypeError, OptionError, TinygradError
+from .errors import DataError, DtypeError, OptionError, ShapeError, TinygradError
 from .nn import Dropout, Module
 from .optim import Optimizer, Schedule
 from .train.history import Epoch, History
@@ -53,7 +53,8 @@ def save(
         loader: a `DataLoader`: which epoch comes next, and by what seed.
         history: of the training so far.
 
-    The state of the random generator (`tg.manual_seed`) is always saved.
+    The state of the random generator (`tg.manual_seed`) is always saved. PyTorch loads a model
+    that is saved alone as it is; of a training, ``strict=False`` leaves out what is not its own.
 
     Raises:
         DataError: the folder does not exist, or the path is one.
@@ -86,6 +87,7 @@ def save(
     about = {
         "model": type(model).__name__,
         "built_as": getattr(model, "built_as", None),
+        "built_with": _plain(getattr(model, "built_with", {})),
         "layers": _layers(model),  # LeNet has the same tensors with ReLU and with sigmoid
         "data": getattr(data, "name", None),
         "classes": list(getattr(data, "classes", ())),
@@ -151,8 +153,51 @@ def load(
     return _history(training.get("history"))
 
 
+def restore(path: FilePath, name: str | None = None) -> Module:
+    """The model that a checkpoint holds, built again as it was, with its weights.
+
+    Args:
+        path: the file.
+        name: which of `tg.models.MODELS` it should be; needed for models that were not made by
+            `tg.models.build`, whose name the file does not know.
+
+    Returns:
+        The model, in evaluation mode.
+
+    Raises:
+        DataError: the file is missing or damaged.
+        ShapeError: it holds a model of another name, or tensors of another model.
+        OptionError: it does not know its model's name, and none is given; or its model was made
+            with other options than the default, and it does not know those.
+
+    Example:
+        >>> import tempfile
+        >>> import tinygrad_cnn as tg
+        >>> from tinygrad_cnn import checkpoint
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model = tg.models.build("lenet", activation="relu")
+        ...     checkpoint.save(f"{folder}/lenet.safetensors", model)
+        ...     checkpoint.restore(f"{folder}/lenet.safetensors").features.act1
+        ReLU()
+    """
+    from .models import build
+
+    known = about(path)
+    saved = known.get("built_as")
+    if saved is not None and name not in (None, saved):
+        raise ShapeError(f"{path}: holds a {saved}, not a {name}")
+    name = saved or name
+    if name is None:
+        raise OptionError(
+            f"{path}: does not say which model it holds; give its name, or build it and use load"
+        )
+    model: Module = build(name, **known.get("built_with", {}))
+    load(path, model)
+    return model.eval()
+
+
 def about(path: FilePath) -> dict[str, Any]:
-    """What a checkpoint says of itself: model, built_as, layers, data, classes, epochs.
+    """What a checkpoint says of itself: model, built_as, built_with, layers, data, classes, epochs.
 
     `layers` maps dotted names to what `repr` shows of them. {} in a foreign file.
 
@@ -214,6 +259,17 @@ def _check_dtypes(model: Module, weights: Arrays) -> None:
                 f"{name} is {weights[name].dtype}, the model's {own.dtype}: "
                 f"use model.astype(np.{weights[name].dtype}) first"
             )
+
+
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that JSON can carry; not, say, the vectors that an embedding begins with."""
+
+    def is_plain(value: Any) -> bool:
+        if isinstance(value, list | tuple):
+            return all(map(is_plain, value))
+        return value is None or isinstance(value, bool | int | float | str)
+
+    return {name: value for name, value in options.items() if is_plain(value)}
 
 
 def _layers(model: Module) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import math
 import textwrap
@@ -76,6 +77,37 @@ Folder = Annotated[
 ]
 
 
+ModelOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option", "-O", metavar="NAME=VALUE", help="Of the model: activation=relu; repeatable."
+    ),
+]
+
+
+def _build(name: str, options: list[str] | None) -> Module:
+    """The model of that name, with options as the command line has them."""
+    given = dict(map(_option, options or []))
+    try:
+        model: Module = build(name, **given)
+    except TinygradError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"{name}: cannot be built with {given} ({error})") from error
+    return model
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """activation=relu, width=0.25, sizes=784,100,10, fixed=true."""
+    name, _, value = text.partition("=")
+    if not (name.isidentifier() and value):
+        raise OptionError(f"--option: NAME=VALUE is needed, such as width=0.25, not {text!r}")
+    try:
+        return name, ast.literal_eval(value.title() if value in ("true", "false") else value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
 # --- training --------------------------------------------------------------------------------
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
@@ -109,6 +141,7 @@ def train(
         int | None, typer.Option(min=1, help="Stop after so many epochs that are no better.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="One seed repeats a run to the bit.")] = 0,
+    option: ModelOptions = None,
     full: Full = False,
     folder: Folder = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
@@ -126,7 +159,7 @@ def train(
     if save is not None:
         checkpoint.need_folder(save)
     defaults.manual_seed(seed)
-    network = build(model)
+    network = _build(model, option)
     name, options = _data_of(model, data, full, folder)
     training, held_out = datasets.load_training(name, **options)
     _try(model, network, training)
@@ -171,19 +204,33 @@ def _data_of(
     return name, options
 
 
-def _try(name: str, network: Module, data: Dataset) -> None:
-    """Refuse data that the network cannot take, before anything is trained or read."""
+def _try(name: str, network: Any, data: Dataset) -> None:
+    """Refuse data that the network cannot take, before anything is trained or read.
+
+    Images that are too small for it are enlarged, as they reach it, by a whole number.
+    """
+    needed, found = network.input_shape, data.inputs.shape[1:]
     try:
         outputs = logits_of(network, data.inputs[:1]).shape[1]
     except TinygradError as error:
-        raise ShapeError(
-            f"{name} is made for inputs of shape {MODELS[name].input_shape}, and {data.name!r} "
-            f"has {data.inputs.shape[1:]} ({error})"
-        ) from error
+        times = needed[-1] // found[-1]
+        if (*found[:-2], *(times * size for size in found[-2:])) != needed or len(needed) < 3:
+            raise ShapeError(
+                f"{name} is made for inputs of shape {needed}, and {data.name!r} has {found} "
+                f"({error})"
+            ) from error
+        network.register_forward_pre_hook(lambda _, images: _enlarged(images[0], times))
+        typer.echo(f"{data.name}: images enlarged {times} times, for {name}", err=True)
+        outputs = logits_of(network, data.inputs[:1]).shape[1]
     if len(data.classes) > outputs:
         raise OptionError(
             f"{name} tells {outputs} classes apart, and {data.name!r} has {len(data.classes)}"
         )
+
+
+def _enlarged(images: Tensor, times: int) -> Tensor:
+    """Every pixel as so many squared; images need no gradient."""
+    return Tensor(images.data.repeat(times, axis=2).repeat(times, axis=3), copy=False)
 
 
 def _optimizer(
@@ -226,7 +273,7 @@ def _resume(
         return {**stepper.state_dict()["options"], "lr": None, **rates.state_dict()["options"]}
 
     asked = options()
-    history = _load_weights(path, name, network, optimizer=stepper, schedule=rates, loader=loader)
+    history = checkpoint.load(path, network, optimizer=stepper, schedule=rates, loader=loader)
     differ = [
         f"{option.removeprefix('base_').replace('_', '-')} {value}, not {asked[option]}"
         for option, value in options().items()
@@ -267,13 +314,6 @@ def _report(model: str, history: History, held_out: Dataset, save: Path | None) 
 # --- trained models --------------------------------------------------------------------------
 
 
-def _load_weights(path: Path, name: str, network: Module, **training: Any) -> History:
-    saved = checkpoint.about(path).get("built_as")
-    if saved not in (None, name):
-        raise ShapeError(f"{path}: holds a {saved}, not a {name}")
-    return checkpoint.load(path, network, **training)
-
-
 @app.command()
 def evaluate(
     model: ModelName,
@@ -284,11 +324,10 @@ def evaluate(
     folder: Folder = None,
 ) -> None:
     """Measure a trained model's accuracy and loss."""
-    network = build(model)
+    network = checkpoint.restore(weights, model)
     name, options = _data_of(model, data, full, folder)
     examples = datasets.load(name, split, **options)
     _try(model, network, examples)
-    _load_weights(weights, model, network)
     logits = logits_of(network, examples.inputs)
     right = int((logits.argmax(axis=1) == examples.labels).sum())
     loss = cross_entropy(Tensor(logits), examples.labels).item()
@@ -318,11 +357,10 @@ def predict(
     """
     if out is not None:
         checkpoint.need_folder(out)
-    network = build(model)
-    pixels = _read_image(image, MODELS[model].input_shape, model)
+    network: Any = checkpoint.restore(weights, model)
+    pixels = _read_image(image, network.input_shape, model)
     if invert:
         pixels = 1 - pixels
-    _load_weights(weights, model, network)
     probabilities = softmax(logits_of(network, pixels[None])[0])
     classes = checkpoint.about(weights).get("classes") or []
     if len(classes) != len(probabilities):
@@ -367,10 +405,12 @@ def _read_image(path: Path, shape: tuple[int, ...], model: str) -> np.ndarray[An
 @app.command()
 def models(
     name: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="Show its layers.")] = None,
+    option: ModelOptions = None,
 ) -> None:
     """List the models; or the layers, shapes and parameters of one."""
     if name is not None:
-        typer.echo(build(name).summary((1, *MODELS[name].input_shape)))
+        network: Any = _build(name, option)
+        typer.echo(network.summary((1, *network.input_shape)))
         return
     rows = [("model", "input", "data", "")]
     rows += [
@@ -473,11 +513,12 @@ def draw(
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images in the batch that is drawn.")] = 1,
     depth: Annotated[int | None, typer.Option(min=1, help="Fold modules below this level.")] = None,
+    option: ModelOptions = None,
 ) -> None:
     """Draw a model's computation graph."""
     from viz import draw as draw_graph
 
-    network = build(model)
+    network: Any = _build(model, option)
     shape = (batch, *network.input_shape)
     path = out or Path(f"{model}.svg")
     draw_graph(network, input_shape=shape, depth=depth).save(path)

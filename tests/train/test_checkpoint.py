@@ -215,6 +215,21 @@ def test_a_model_that_computes_something_else_with_the_tensors_is_refused(path):
     checkpoint.load(path, lenet(activation="relu"))
 
 
+def test_a_model_is_restored_as_it_was_built_if_the_file_knows_how(path):
+    vectors = np.ones((9, 4))  # no option that a file can carry, nor needed
+    model = tg.models.build(
+        "textcnn", vocabulary=9, dimensions=4, widths=(2,), filters=3, vectors=vectors
+    )
+    checkpoint.save(path, model)
+    assert_same(checkpoint.restore(path).state_dict(), model.state_dict())
+    with pytest.raises(ShapeError, match="holds a textcnn, not a lenet"):
+        checkpoint.restore(path, "lenet")
+    checkpoint.save(path, tg.models.LeNet())
+    with pytest.raises(OptionError, match="does not say which model it holds"):
+        checkpoint.restore(path)
+    assert isinstance(checkpoint.restore(path, "lenet"), tg.models.LeNet)
+
+
 def test_dropout_may_differ(path):
     checkpoint.save(path, nn.Sequential(drop=nn.Dropout(0.5), dense=nn.Linear(3, 2)))
     checkpoint.load(path, nn.Sequential(drop=nn.Dropout(0.1), dense=nn.Linear(3, 2)))

@@ -86,7 +86,8 @@ MODELS |= {
 def build(name: str, **options: Any) -> Any:
     """The model of that name; `options` are its own, such as ``in_channels=3``.
 
-    The name stays with it, as `built_as`, and goes into its checkpoints.
+    Name and options stay with it, as `built_as` and `built_with`, and go into its checkpoints, so
+    that `tg.checkpoint.restore` can build it again.
 
     Raises:
         OptionError: no such model (lists those there are), or no such option.
@@ -104,7 +105,7 @@ def build(name: str, **options: Any) -> Any:
         if "unexpected keyword argument" not in str(error):
             raise
         raise OptionError(f"model {name!r}: {error}") from error
-    model.built_as = name
+    model.built_as, model.built_with = name, options
     return model
 
 

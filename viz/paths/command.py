@@ -51,7 +51,7 @@ def draw_paths(
     network = tg.models.build(model)
     state = "fresh parameters, training mode"
     if weights is not None:
-        checkpoint.load(weights, network.eval())
+        network = checkpoint.restore(weights, model)
         state = f"parameters of {Path(weights).name}, evaluation mode"
     examples = tg.data.load(data or tg.models.MODELS[model].data, "test")[:batch]
     images, shape = examples.inputs, tg.models.MODELS[model].input_shape
