@@ -48,13 +48,17 @@ def test_padding_counts_in_an_average_unless_it_is_told_not_to():
     assert tg.avg_pool1d(x, 2, 2, 1, count_include_pad=False).tolist() == [[[4, 6]]]
 
 
-def test_global_average_pooling_is_a_mean_over_all_positions():
+def test_global_pooling_is_over_all_positions():
     x = np.random.default_rng(0).normal(size=(2, 3, 4, 5))
     np.testing.assert_allclose(tg.global_avg_pool(tg.Tensor(x)).numpy(), x.mean((2, 3)))
-    with pytest.raises(
-        ShapeError, match=r"global_avg_pool: input must be \(N, C, …\), got \(2, 3\)"
-    ):
-        tg.global_avg_pool(tg.Tensor(np.zeros((2, 3))))
+    np.testing.assert_array_equal(tg.global_max_pool(x), x.max((2, 3)))
+
+
+@pytest.mark.parametrize("pool", [tg.global_avg_pool, tg.global_max_pool])
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 0)])
+def test_global_pooling_needs_cells(pool, shape):
+    with pytest.raises(ShapeError, match=r"must be \(N, C, …\) with cells to pool, got \(2, 3"):
+        pool(tg.Tensor(np.zeros(shape)))
 
 
 @pytest.mark.parametrize(

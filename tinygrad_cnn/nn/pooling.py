@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..errors import ShapeError
 from ..ops import adaptive, pooling
+from ..ops.windows import layout
 from ..tensor import Tensor
-from .module import Module
+from .module import Module, need_tensor
 
 
 class _MaxPool(Module):
@@ -165,8 +167,49 @@ class AdaptiveMaxPool3d(_AdaptivePool):
     op = adaptive.adaptive_max_pool3d
 
 
-class GlobalAvgPool2d(Module):
-    """The mean of each channel: (N, C, H, W) → (N, C)."""
+class _GlobalPool(Module):
+    axes: int
+    op: Any
 
     def forward(self, x: Tensor) -> Tensor:
-        return pooling.global_avg_pool(x)
+        name = type(self).__name__
+        need_tensor(name, x)
+        if x.ndim != self.axes + 2:
+            raise ShapeError(f"{name}: input must be ({layout(self.axes)}), got {x.shape}")
+        return type(self).op(x)
+
+
+class GlobalAvgPool1d(_GlobalPool):
+    """The mean of each channel: (N, C, L) → (N, C)."""
+
+    axes, op = 1, pooling.global_avg_pool
+
+
+class GlobalAvgPool2d(_GlobalPool):
+    """The mean of each channel: (N, C, H, W) → (N, C)."""
+
+    axes, op = 2, pooling.global_avg_pool
+
+
+class GlobalAvgPool3d(_GlobalPool):
+    """The mean of each channel: (N, C, D, H, W) → (N, C)."""
+
+    axes, op = 3, pooling.global_avg_pool
+
+
+class GlobalMaxPool1d(_GlobalPool):
+    """The largest element of each channel: (N, C, L) → (N, C)."""
+
+    axes, op = 1, pooling.global_max_pool
+
+
+class GlobalMaxPool2d(_GlobalPool):
+    """The largest element of each channel: (N, C, H, W) → (N, C)."""
+
+    axes, op = 2, pooling.global_max_pool
+
+
+class GlobalMaxPool3d(_GlobalPool):
+    """The largest element of each channel: (N, C, D, H, W) → (N, C)."""
+
+    axes, op = 3, pooling.global_max_pool

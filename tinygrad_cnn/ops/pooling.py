@@ -13,8 +13,8 @@ from ..errors import DtypeError, OptionError, ShapeError
 from ..kernels import pooling as kernels
 from ..kernels.windows import output_size, output_sizes, span
 from ..op import Op, Shape, constant, op
+from . import reduce
 from .options import flag, sizes
-from .reduce import mean
 from .windows import Pairs, layout, padding_pairs, per_axis, places, read
 
 
@@ -382,8 +382,34 @@ def global_avg_pool(x: Any) -> Any:
     """The mean of each channel: (N, C, …) → (N, C).
 
     Raises:
-        ShapeError: the input has no spatial axes.
+        ShapeError: the input has no spatial axes, or no cells.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.global_avg_pool(tg.Tensor([[[1.0, 3.0], [0.0, 5.0]]])).numpy().tolist()
+        [[2.0, 2.5]]
     """
-    if np.ndim(constant(x)) < 3:
-        raise ShapeError(f"global_avg_pool: input must be (N, C, …), got {np.shape(constant(x))}")
-    return mean(x, tuple(range(2, np.ndim(constant(x)))))
+    return reduce.mean(x, _spatial_axes("global_avg_pool", x))
+
+
+def global_max_pool(x: Any) -> Any:
+    """The largest element of each channel: (N, C, …) → (N, C).
+
+    Of equal elements the first, row by row, gets the gradient.
+
+    Raises:
+        ShapeError: the input has no spatial axes, or no cells.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.global_max_pool(tg.Tensor([[[1.0, 3.0], [0.0, 5.0]]])).numpy().tolist()
+        [[3.0, 5.0]]
+    """
+    return reduce.max(x, _spatial_axes("global_max_pool", x))
+
+
+def _spatial_axes(name: str, x: Any) -> tuple[int, ...]:
+    shape = np.shape(constant(x))
+    if len(shape) < 3 or 0 in shape[2:]:
+        raise ShapeError(f"{name}: input must be (N, C, …) with cells to pool, got {shape}")
+    return tuple(range(2, len(shape)))
