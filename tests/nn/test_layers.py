@@ -94,6 +94,14 @@ def test_a_module_that_is_used_twice_has_one_name():
     assert [n.scope for n in tg.Graph.of(y).nodes if n.op] == ["act", "", "act"]
 
 
+def test_an_embedding_s_padding_is_0_and_gets_no_gradient():
+    layer = nn.Embedding(4, 2, padding_idx=-1)
+    y = layer([[1, 3], [1, 0]])
+    assert y.numpy()[0, 1].tolist() == [0, 0]
+    y.sum().backward()
+    assert layer.weight.grad.numpy().tolist() == [[1, 1], [2, 2], [0, 0], [0, 0]]
+
+
 def test_pooling_layers():
     x = images(2, 3, 4, 6)
     assert nn.MaxPool2d(2)(x).shape == nn.AvgPool2d(2)(x).shape == (2, 3, 2, 3)
@@ -101,6 +109,7 @@ def test_pooling_layers():
     np.testing.assert_allclose(
         nn.GlobalAvgPool2d()(x).numpy(), x.numpy().mean((2, 3)), rtol=1e-4, atol=1e-6
     )
+    np.testing.assert_array_equal(nn.GlobalMaxPool2d()(x).numpy(), x.numpy().max((2, 3)))
 
 
 # --- LeNet, as the slides count it ---------------------------------------------------------------

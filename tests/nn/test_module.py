@@ -176,7 +176,10 @@ def test_parameters_need_the_base_class_to_be_ready(module):
         (lambda: nn.Conv2d(1, 2.5, 3), OptionError, r"Conv2d: out_channels .* got 2\.5"),
         (lambda: nn.Conv2d(3, 4, 3, groups=2), OptionError, "Conv2d: groups=2 must divide"),
         (lambda: nn.Conv2d(1, 1, (1, 2, 3)), OptionError, "Conv2d: kernel_size must be an int"),
-        (lambda: nn.BatchNorm2d(2, momentum=2), OptionError, "BatchNorm2d: momentum must be in"),
+        (
+            lambda: nn.BatchNorm2d(2, momentum=2), OptionError,
+            "BatchNorm2d: momentum must be a number in 0 … 1, got 2",
+        ),
         (
             lambda: nn.BatchNorm2d(2, momentum=0.1, decay=0.9), OptionError,
             "BatchNorm2d: give momentum or decay",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from ..errors import DtypeError
+from ..errors import DtypeError, ShapeError
 from ..ops.residual import residual_add
 from ..ops.shape import reshape
 from ..tensor import Tensor
@@ -56,12 +56,24 @@ class Residual(Module):
         shortcut: how x gets to the addition; the identity if None, or, where the branch changes
             the shape, a projection such as a 1×1 convolution.
         activation: applied after the addition; none if None.
+
+    Raises:
+        DtypeError: one of them is no Module.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> block = tg.nn.Residual(tg.nn.ReLU())
+        >>> block(tg.Tensor([-1.0, 1.0]))
+        Tensor([-1.,  2.])
     """
 
     def __init__(
         self, branch: Module, shortcut: Module | None = None, activation: Module | None = None
     ) -> None:
         super().__init__()
+        for name, part in (("branch", branch), ("shortcut", shortcut), ("activation", activation)):
+            if not isinstance(part, Module) and (part is not None or name == "branch"):
+                raise DtypeError(f"Residual: {name} must be a Module, got {type(part).__name__}")
         self.branch = branch
         self.shortcut = shortcut
         self.activation = activation
@@ -73,10 +85,18 @@ class Residual(Module):
 
 
 class Flatten(Module):
-    """(N, …) → (N, product of the rest)."""
+    """(N, …) → (N, product of the rest).
+
+    Example:
+        >>> import numpy as np, tinygrad_cnn as tg
+        >>> tg.nn.Flatten()(tg.Tensor(np.zeros((2, 3, 4, 4)))).shape
+        (2, 48)
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         need_tensor("Flatten", x)
+        if not x.ndim:
+            raise ShapeError("Flatten: input must be (N, …), got ()")
         return reshape(x, (x.shape[0], math.prod(x.shape[1:])))
 
 

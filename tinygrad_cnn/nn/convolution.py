@@ -11,6 +11,7 @@ from ..errors import OptionError
 from ..kernels.windows import output_sizes
 from ..ops import convolution as ops
 from ..ops.locally_connected import locally_connected2d
+from ..ops.options import flag
 from ..ops.windows import padding_pairs, per_axis
 from ..tensor import Tensor
 from . import init
@@ -37,6 +38,7 @@ class _Convolution(Module):
     ) -> None:
         super().__init__()
         name = type(self).__name__
+        bias = flag(name, "bias", bias)
         check_positive(name, in_channels=in_channels, out_channels=out_channels, groups=groups)
         if in_channels % groups or out_channels % groups:
             raise OptionError(
@@ -202,6 +204,7 @@ class LocallyConnected2d(Module):
     ) -> None:
         super().__init__()
         name = "LocallyConnected2d"
+        bias = flag(name, "bias", bias)
         check_positive(name, in_channels=in_channels, out_channels=out_channels)
         size = per_axis(input_size, 2, name, "input_size", 1)
         kernel = per_axis(kernel_size, 2, name, "kernel_size", 1)

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
+from ..errors import OptionError
+from ..op import constant
+from ..ops.elementwise import where
 from ..ops.index import embedding
 from ..ops.linear import linear
+from ..ops.options import flag, is_integer
 from ..tensor import Tensor
 from . import init
 from .module import Module, Parameter, check_positive
@@ -30,6 +38,7 @@ class Linear(Module):
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
         super().__init__()
+        bias = flag("Linear", "bias", bias)
         check_positive("Linear", in_features=in_features, out_features=out_features)
         self.in_features, self.out_features = in_features, out_features
         self.weight = Parameter(init.pytorch_default((out_features, in_features)))
@@ -49,6 +58,8 @@ class Embedding(Module):
     Args:
         num_embeddings: how many vectors; indices are 0 … num_embeddings − 1.
         embedding_dim: their length.
+        padding_idx: the number of a vector that only fills sentences up: it begins as 0 and gets
+            no gradient. Negative ones count from the end; None: there is none.
 
     Attributes:
         weight: (num_embeddings, embedding_dim), from N(0, 1).
@@ -57,16 +68,35 @@ class Embedding(Module):
         >>> import tinygrad_cnn as tg
         >>> tg.nn.Embedding(10, 3)([[1, 2, 4], [4, 3, 2]]).shape
         (2, 3, 3)
+        >>> tg.nn.Embedding(10, 2, padding_idx=0)([0]).numpy().tolist()
+        [[0.0, 0.0]]
     """
 
-    def __init__(self, num_embeddings: int, embedding_dim: int) -> None:
+    def __init__(
+        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None
+    ) -> None:
         super().__init__()
         check_positive("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.weight = Parameter(init.normal((num_embeddings, embedding_dim), std=1.0))
+        vectors = init.normal((num_embeddings, embedding_dim), std=1.0)
+        if padding_idx is not None:
+            if not is_integer(padding_idx) or not -num_embeddings <= padding_idx < num_embeddings:
+                raise OptionError(
+                    f"Embedding: padding_idx must be None or one of {num_embeddings} embeddings, "
+                    f"got {padding_idx!r}"
+                )
+            padding_idx = int(padding_idx) % num_embeddings
+            vectors[padding_idx] = 0
+        self.padding_idx = padding_idx
+        self.weight = Parameter(vectors)
 
-    def forward(self, indices: Tensor) -> Tensor:
-        return embedding(indices, self.weight)
+    def forward(self, indices: Any) -> Tensor:
+        vectors = embedding(indices, self.weight)
+        if self.padding_idx is None:
+            return vectors
+        real = np.asarray(constant(indices)) != self.padding_idx
+        return where(real[..., None], vectors, vectors.detach())
 
     def describe(self) -> str:
-        return f"{self.num_embeddings}, {self.embedding_dim}"
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"

@@ -9,6 +9,7 @@ import numpy as np
 from .. import defaults
 from ..errors import OptionError, ShapeError
 from ..ops import layer_norms, normalization
+from ..ops.options import flag, number
 from ..tensor import Tensor
 from .module import Module, Parameter, check_positive, need_tensor
 
@@ -23,8 +24,8 @@ class BatchNorm(Module):
         num_features: int,
         eps: float = 1e-5,
         momentum: float | None = None,
-        decay: float | None = None,
         affine: bool = True,
+        decay: float | None = None,
     ) -> None:
         super().__init__()
         name = type(self).__name__
@@ -32,11 +33,11 @@ class BatchNorm(Module):
         if momentum is not None and decay is not None:
             raise OptionError(f"{name}: give momentum or decay (= 1 − momentum), not both")
         if decay is not None:
-            momentum = 1 - decay
-        self.momentum = 0.1 if momentum is None else momentum
-        if not 0 <= self.momentum <= 1:
-            raise OptionError(f"{name}: momentum must be in 0 … 1, got {self.momentum}")
-        self.num_features, self.eps = num_features, eps
+            momentum = 1 - number(name, "decay", decay, least=0, most=1)
+        momentum = 0.1 if momentum is None else momentum
+        self.momentum = number(name, "momentum", momentum, least=0, most=1)
+        self.num_features, self.eps = num_features, number(name, "eps", eps, least=0)
+        affine = flag(name, "affine", affine)
         dtype = defaults.default_dtype()
         self.weight = Parameter(np.ones(num_features, dtype)) if affine else None
         self.bias = Parameter(np.zeros(num_features, dtype)) if affine else None
@@ -86,14 +87,23 @@ class BatchNorm2d(BatchNorm):
     Args:
         num_features: channels C.
         eps: added to the variance.
-        momentum: running ← (1−momentum)·running + momentum·batch, PyTorch's meaning.
-        decay: running ← decay·running + (1−decay)·batch, the course's; give one or the other.
+        momentum: running ← (1−momentum)·running + momentum·batch, PyTorch's meaning; 0.1 if
+            neither it nor decay is given.
         affine: whether to learn γ (weight) and β (bias).
+        decay: running ← decay·running + (1−decay)·batch, the course's; give one or the other.
 
     Attributes:
         weight, bias: γ and β, (C,) each, or None.
         running_mean, running_var: used in evaluation, (C,) each.
         num_batches_tracked: training batches so far.
+
+    Example:
+        >>> import numpy as np, tinygrad_cnn as tg
+        >>> bn = tg.nn.BatchNorm2d(1, eps=0)
+        >>> x = tg.Tensor(np.array([-3.0, 1.0, 1.0, 1.0], np.float32).reshape(1, 1, 2, 2))
+        >>> y = bn(x)
+        >>> round(y.data.var().item(), 4), round(bn.running_var.item(), 4)  # 0.9·1 + 0.1·4
+        (1.0, 1.3)
     """
 
     layouts: ClassVar = {4: "(N, C, H, W)"}
@@ -111,17 +121,29 @@ class LayerNorm(Module):
     Args:
         normalized_shape: the sizes of those axes; an int for the last one.
         eps: added to the variance.
-        affine: whether to learn a scale and a shift for each element.
+        elementwise_affine: whether to learn a scale and a shift for each element.
+
+    Attributes:
+        weight, bias: of shape normalized_shape, or None.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.nn.LayerNorm(2, eps=0)(tg.Tensor([[1.0, 3.0], [5.0, 4.0]])).numpy().tolist()
+        [[-1.0, 1.0], [1.0, -1.0]]
     """
 
-    def __init__(self, normalized_shape: Any, eps: float = 1e-5, affine: bool = True) -> None:
+    def __init__(
+        self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True
+    ) -> None:
         super().__init__()
+        affine = flag("LayerNorm", "elementwise_affine", elementwise_affine)
         given = (
             normalized_shape if isinstance(normalized_shape, tuple | list) else [normalized_shape]
         )
         for size in given:
             check_positive("LayerNorm", normalized_shape=size)
-        self.normalized_shape, self.eps = tuple(given), eps
+        self.normalized_shape = tuple(given)
+        self.eps = number("LayerNorm", "eps", eps, least=0)
         dtype = defaults.default_dtype()
         self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if affine else None
         self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if affine else None
@@ -141,6 +163,15 @@ class GroupNorm(Module):
         num_channels: channels C.
         eps: added to the variance.
         affine: whether to learn a scale and a shift for each channel.
+
+    Attributes:
+        weight, bias: (C,) each, or None.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> layer = tg.nn.GroupNorm(num_groups=2, num_channels=4, eps=0)
+        >>> layer(tg.Tensor([[1.0, 3.0, 5.0, 4.0]])).numpy().tolist()
+        [[-1.0, 1.0, 1.0, -1.0]]
     """
 
     def __init__(
@@ -152,7 +183,9 @@ class GroupNorm(Module):
             raise OptionError(
                 f"GroupNorm: num_groups={num_groups} must divide num_channels={num_channels}"
             )
-        self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps
+        affine = flag("GroupNorm", "affine", affine)
+        self.num_groups, self.num_channels = num_groups, num_channels
+        self.eps = number("GroupNorm", "eps", eps, least=0)
         dtype = defaults.default_dtype()
         self.weight = Parameter(np.ones(num_channels, dtype)) if affine else None
         self.bias = Parameter(np.zeros(num_channels, dtype)) if affine else None

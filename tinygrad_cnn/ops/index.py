@@ -20,6 +20,13 @@ def embedding(indices: Any, weight: Any) -> Any:
     Raises:
         ShapeError, DtypeError: weight is not (V, D), or indices are not integers.
         OptionError: an index out of 0 … V−1.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> table = tg.Tensor([[0.0, 1.0], [2.0, 3.0]], requires_grad=True)
+        >>> tg.embedding([1, 1], table).sum().backward()
+        >>> table.grad.numpy().tolist()
+        [[0.0, 0.0], [2.0, 2.0]]
     """
     return np.asarray(weight)[np.asarray(indices)]
 
