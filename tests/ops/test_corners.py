@@ -366,6 +366,32 @@ def test_in_float16_what_is_squared_or_cubed_on_the_way_does_not_overflow():
     assert x.grad.numpy().tolist() == [1, 0]
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: tg.batch_norm(x, training=True),
+        lambda x: tg.layer_norm(x, normalized_shape=x.shape[1:]),
+        lambda x: tg.group_norm(x, num_groups=1),
+    ],
+)
+def test_norms_of_many_or_large_numbers_in_float16(f):
+    values = np.random.default_rng(0).normal(0, 200, (2, 1, 10_000))
+    x = tg.Tensor(values.astype(np.float16), requires_grad=True)
+    y = f(x)
+    y.backward(np.asarray(values > 0, np.float16))
+    wide = tg.Tensor(x.data.astype(np.float64), requires_grad=True)
+    f(wide).backward(np.asarray(values > 0, np.float64))
+    assert y.dtype == x.grad.dtype == np.float16
+    assert close(y.numpy(), f(wide).numpy(), 0.02)
+    assert close(x.grad.numpy(), wide.grad.numpy(), 0.02)
+
+
+def test_the_gradient_of_cumsum_keeps_small_parts_beside_large_ones():
+    x = tg.Tensor(np.zeros(3, np.float32), requires_grad=True)
+    tg.cumsum(x).backward([1e8, 1.0, 1.0])
+    assert x.grad.numpy()[1:].tolist() == [2, 1]
+
+
 def test_nan_in_logsumexp_reaches_the_gradient():
     x = tg.Tensor([[1.0, np.nan], [-np.inf, -np.inf]], requires_grad=True)
     tg.logsumexp(x, axis=1).backward([1.0, 1.0])

@@ -21,6 +21,8 @@ from .options import integer, number, sizes
 
 def _standardised(rows: Any, eps: float) -> tuple[Any, Any]:
     """x̂ = (x − μ)/√(σ² + ε) along the last axis, and 1/√(σ² + ε); on arrays and on Tensors."""
+    if rows.dtype == np.float16:  # whose squares overflow from 256 on
+        rows = rows.astype(np.float32)
     centred = rows - rows.mean(axis=-1, keepdims=True)
     rstd = ((centred * centred).mean(axis=-1, keepdims=True) + eps) ** -0.5
     return centred * rstd, rstd
@@ -71,7 +73,7 @@ def layer_norm(
         ShapeError: the input does not end in normalized_shape.
     """
     hat, _ = _standardised(_rows(x, normalized_shape), eps)
-    y = hat.reshape(x.shape)
+    y = hat.reshape(x.shape).astype(x.dtype, copy=False)
     y = y if weight is None else y * weight
     return y if bias is None else y + bias
 
@@ -134,7 +136,7 @@ def group_norm(
         OptionError: num_groups does not divide C.
     """
     hat, _ = _standardised(_groups(x, num_groups), eps)
-    y = hat.reshape(x.shape)
+    y = hat.reshape(x.shape).astype(x.dtype, copy=False)
     y = y if weight is None else y * _per_channel(weight, x.ndim)
     return y if bias is None else y + _per_channel(bias, x.ndim)
 

@@ -68,7 +68,8 @@ def batch_norm_train(x: Any, weight: Any = None, bias: Any = None, *, eps: float
     mean = x.mean(axis=axes)
     y = x - _channels(mean, x.ndim)
     count = x.size // x.shape[1]
-    var = np.einsum("nci,nci->c", *[y.reshape(*y.shape[:2], -1)] * 2) / count
+    wide = np.result_type(x.dtype, np.float32)  # a sum of squares overflows float16
+    var = np.einsum("nci,nci->c", *[y.reshape(*y.shape[:2], -1)] * 2, dtype=wide) / count
     scale = 1 / np.sqrt(var + eps)
     y *= _channels(scale if weight is None else scale * weight, x.ndim)
     if bias is not None:
@@ -93,6 +94,8 @@ def _(g: Any, y: Any, x: Any, weight: Any, bias: Any, *, eps: float) -> tuple[An
     g_y, g_mean, g_var = g
     _, mean, var = y
     axes, m = _others(x), x.size // x.shape[1]
+    if x.dtype == np.float16:
+        x = x.astype(np.float32)
     centred = x - _channels(mean, x.ndim)
     gx = g_weight = g_bias = None
     if g_y is not None:

@@ -13,8 +13,8 @@ from ..errors import OptionError
 from ..op import Shape, constant, op
 from .axes import Axis, axes_checked, elements, need_elements, one_axis, reduced_axes, with_ones
 from .elementwise import exp, floating, where
+from .moving import flip
 from .options import flag, is_integer
-from .shape import broadcast_to
 from .softmax import log_sum_exp
 
 
@@ -157,8 +157,7 @@ def _(x: Any, *, axis: int | None) -> dict[str, Any]:
 @cumsum.vjp
 def _(g: Any, y: Any, x: Any, *, axis: int | None) -> Any:
     along = 0 if axis is None else axis
-    total = g.sum(axis=along, keepdims=True)
-    return (broadcast_to(total, g.shape) - cumsum(g, along) + g).reshape(x.shape)
+    return flip(cumsum(flip(g, along), along), along).reshape(x.shape)
 
 
 @cumsum.definition
