@@ -310,6 +310,8 @@ def check_positive(layer: str, **sizes: Any) -> None:
     for name, size in sizes.items():
         if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
             raise OptionError(f"{layer}: {name} must be an int ≥ 1, got {size!r}")
+        if size >= 2**31:
+            raise OptionError(f"{layer}: {name} {size} is larger than any array")
 
 
 def need_tensor(layer: str, x: Any) -> None:

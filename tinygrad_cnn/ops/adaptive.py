@@ -38,8 +38,8 @@ def _check_output_size(d: int, name: str) -> Any:
         sizes = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size,) * d
         if len(sizes) != d or not all(s is None or (is_integer(s) and s > 0) for s in sizes):
             raise OptionError(
-                f"{name}: output_size must be an int ≥ 1, or {d} of them (None keeps an axis), "
-                f"got {output_size!r}"
+                f"{name}: output_size must be an int ≥ 1{f', or {d} of them' if d > 1 else ''} "
+                f"(None keeps an axis), got {output_size!r}"
             )
         return {"output_size": tuple(int(s or n) for s, n in zip(sizes, shape[2:], strict=True))}
 

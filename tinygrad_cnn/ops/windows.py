@@ -15,11 +15,20 @@ Pairs = tuple[tuple[int, int], ...]
 
 def layout(d: int) -> str:
     """The axes of an image of d spatial axes, for error messages: "N, C, H, W"."""
-    return "N, C, " + ", ".join("DHW"[3 - d :])
+    return "N, C, " + ("L" if d == 1 else ", ".join("DHW"[3 - d :]))
+
+
+_MOST = 2**31 - 1  # a larger window or step fits no array, and would overflow on the way
 
 
 def _are_ints(values: Iterable[Any], least: int) -> bool:
-    return all(is_integer(value) and value >= least for value in values)
+    return all(is_integer(value) and least <= value <= _MOST for value in values)
+
+
+def _bounds(d: int, least: int, value: Any) -> str:
+    """What an option must be, in words."""
+    at_most = f" and at most {_MOST}" if is_integer(value) and value > _MOST else ""
+    return f"an int ≥ {least}{at_most}" + (f", or {d} of them" if d > 1 else "")
 
 
 def per_axis(value: Any, d: int, name: str, option: str, least: int) -> tuple[int, ...]:
@@ -28,13 +37,11 @@ def per_axis(value: Any, d: int, name: str, option: str, least: int) -> tuple[in
     Raises:
         OptionError: neither, or smaller than `least`.
     """
-    if type(value) is int and value >= least:
+    if type(value) is int and least <= value <= _MOST:
         return (value,) * d
     values = tuple(value) if isinstance(value, tuple | list) else (value,) * d
     if len(values) != d or not _are_ints(values, least):
-        raise OptionError(
-            f"{name}: {option} must be an int ≥ {least}, or {d} of them, got {value!r}"
-        )
+        raise OptionError(f"{name}: {option} must be {_bounds(d, least, value)}, got {value!r}")
     return tuple(map(int, values))
 
 
@@ -50,7 +57,7 @@ def padding_pairs(padding: Any, d: int, kernel: Shape, dilation: Shape, name: st
     Raises:
         OptionError: anything else, or a negative size.
     """
-    if type(padding) is int and padding >= 0:
+    if type(padding) is int and 0 <= padding <= _MOST:
         return ((padding, padding),) * d
     if isinstance(padding, str):
         total = [b * (k - 1) for k, b in zip(kernel, dilation, strict=True)]
@@ -67,8 +74,8 @@ def padding_pairs(padding: Any, d: int, kernel: Shape, dilation: Shape, name: st
     pairs = [tuple(v) if isinstance(v, tuple | list) else (v, v) for v in values]
     if len(pairs) != d or not all(len(pair) == 2 and _are_ints(pair, 0) for pair in pairs):
         raise OptionError(
-            f"{name}: padding must be an int ≥ 0, {d} of them, {d} (before, after) pairs, or a "
-            f"name, got {padding!r}"
+            f"{name}: padding must be {_bounds(d, 0, padding)}, a (before, after) pair for each "
+            f"axis, or one of valid, same, same_upper, same_lower; got {padding!r}"
         )
     return tuple([(int(p), int(q)) for p, q in pairs])
 
