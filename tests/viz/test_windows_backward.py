@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import tinygrad_cnn as tg
 import viz
 from tinygrad_cnn.errors import OptionError, ShapeError
-from viz.windows.backward import MOST_ARROWS, meetings
+from viz.windows.backward import MOST_ARROWS, meetings, weight_meetings
 from viz.windows.convolution import read_convolution
 
 from .window_strategies import W, X, convolutions, poolings
@@ -27,9 +27,10 @@ def test_a_convolutions_gradient_is_the_convolution_shown(arguments, wrt, data):
     picture = viz.convolution_backward(x, w, g, **options, wrt=wrt, at=at)
     assert picture.data.output == at
     assert picture.data.sum == pytest.approx(gradient[at], abs=1e-12)
-    if wrt == "x":
-        met = meetings(read_convolution("", x, w, None, **options), at)
-        assert sum(w[tap] * g[0][output] for tap, output in met) == pytest.approx(picture.data.sum)
+    meet, factors = {"x": (meetings, w), "w": (weight_meetings, x)}[wrt]
+    met = meet(read_convolution("", x, w, None, **options), at)
+    total = sum(factors[place] * g[0][output] for place, output in met)
+    assert total == pytest.approx(picture.data.sum)
     values = {*x.flat} if wrt == "w" else {*g.flat}  # besides, there are zeros put in
     assert {p.input for p in picture.data.products} <= values | {0.0}
     assert {p.weight for p in picture.data.products} <= {*(g if wrt == "w" else w).flat}
@@ -63,6 +64,13 @@ def test_the_gradient_at_an_input_says_which_weight_meets_which_output():
     assert "dx[0, 1] = w[0,0]·g[0,1] + w[0,1]·g[0,0]" in picture.svg
     two = np.arange(8.0).reshape(2, 1, 2, 2)
     assert "w[1,0,0,1]·g[1,0,0]" in viz.convolution_backward(np.eye(3), two, at=(0, 1)).svg
+
+
+def test_the_gradient_at_a_kernel_says_which_input_meets_which_output():
+    picture = viz.convolution_backward(np.eye(2), [[1.0, 2.0]], padding=1, wrt="w", at=(0, 1))
+    assert "dw[0, 1] = x[0,0]·g[1,0] + x[0,1]·g[1,1] + x[1,0]·g[2,0]" in picture.svg
+    two = viz.convolution_backward(np.ones((2, 2, 2)), np.ones((1, 2, 1, 1)), wrt="w", at=(1, 0, 0))
+    assert "dw[0, 1, 0, 0] = x[1,0,0]·g[0,0,0]" in two.svg
 
 
 def test_ties_and_means():

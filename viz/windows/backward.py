@@ -22,7 +22,7 @@ from .shown import shown
 from .window import Convolution, Pooling, Window
 
 MOST_ARROWS = 120
-MOST_NAMED = 18  # products of weights and gradients, named by their places
+MOST_NAMED = 18  # products of weights or inputs and gradients, named by their places
 _INKS = ("#0072b2", "#d55e00", "#009e73", "#b0578d", "#b07a00", "#6b4aa0", "#2f8fbd", "#7a7f00")
 
 
@@ -89,7 +89,9 @@ def convolution_backward(
                 ),
             )
             scene = scene_of(turned, window, so_far, words, holes)
-            named = _named(f"dx{where}", meetings(c, window.output))
+            met = meetings(c, window.output)
+            alone = all(weight[:2] == (0, 0) for weight, _ in met)  # else channels are told
+            named = _named(f"dx{where}", "w", [(w[2 * alone :], y[alone:]) for w, y in met])
             return replace(scene, lines=(*scene.lines, *named))
 
         return shown(name, at, c.x.shape, turned.window, to_input)
@@ -112,7 +114,10 @@ def convolution_backward(
             f"Gradient at weight {where}: the input ∗ the output's gradient",
             ("Grey: padding.",) if any(map(any, c.padding)) else (),
         )
-        return scene_of(parts[o, i], replace(window, output=(0, *tap)), so_far, words)
+        scene = scene_of(parts[o, i], replace(window, output=(0, *tap)), so_far, words)
+        met = weight_meetings(c, window.output)
+        named = _named(f"dw{where}", "x", [(x[single:], y[single:]) for x, y in met])
+        return replace(scene, lines=(*scene.lines, *named))
 
     return shown(name, at, c.w.shape, window_of, to_kernel, optional=2)
 
@@ -183,13 +188,27 @@ def meetings(c: Convolution, cell: Index) -> list[tuple[Index, Index]]:
     return found
 
 
-def _named(name: str, met: list[tuple[Index, Index]]) -> list[str]:
-    """The same as a sum, without what channels need not be told; nothing if it is too long."""
+def weight_meetings(c: Convolution, weight: Index) -> list[tuple[Index, Index]]:
+    """Which input (c, …) meets the gradient of which output (o, …), for one weight of w."""
+    o, channel, *tap = weight
+    found = []
+    for output in np.ndindex(c.y.shape[1:]):
+        place = [
+            i * stride + t * step - before
+            for i, t, stride, step, (before, _) in zip(
+                output, tap, c.stride, c.dilation, c.padding, strict=True
+            )
+        ]
+        if all(0 <= q < n for q, n in zip(place, c.x.shape[1:], strict=True)):
+            found.append(((channel, *place), (o, *output)))
+    return found
+
+
+def _named(name: str, factor: str, met: list[tuple[Index, Index]]) -> list[str]:
+    """The same as a sum of products, of w or x with gradients; nothing if it is too long."""
     if not 0 < len(met) <= MOST_NAMED:
         return []
-    alone = all(weight[:2] == (0, 0) for weight, _ in met)  # else channels are told
-    named = [(weight[2 * alone :], output[alone:]) for weight, output in met]
-    terms = [f"w{index_text(weight)}·g{index_text(output)}" for weight, output in named]
+    terms = [f"{factor}{index_text(place)}·g{index_text(output)}" for place, output in met]
     terms = [term.replace(", ", ",") for term in terms]  # a line never ends inside one
     return [f"{name} = {' + '.join(terms)}"]
 
