@@ -74,6 +74,8 @@ def _train(
     optimizer = tg.optim.SGD(lenet.parameters(), lr=0.05, momentum=0.9, weight_decay=1e-4)
     loader = DataLoader(train_data, batch_size=32, seed=0)
     history = tg.train.fit(lenet, loader, optimizer, epochs, held_out=held_out)
+    if history.interrupted:
+        raise KeyboardInterrupt
     reached = history.epochs[-1].held_out_accuracy
     say.print(f"Accuracy on the {len(held_out)} held-out images: [bold]{reached:.3f}[/bold]")
     shown = held_out.subset(20, seed=1)

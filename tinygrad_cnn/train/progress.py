@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,11 @@ class Bar:
     """A progress bar over all epochs."""
 
     def __init__(self, history: History, epochs: int, batches: int, shown: bool) -> None:
-        from tqdm.auto import tqdm
+        from tqdm import TqdmWarning
+
+        with warnings.catch_warnings():  # a notebook without ipywidgets gets a bar of text
+            warnings.simplefilter("ignore", TqdmWarning)
+            from tqdm.auto import tqdm
 
         self._epochs = epochs
         self._bar = tqdm(
