@@ -234,6 +234,7 @@ WRONG = {
     "predict {tmp} -m lenet -w {lenet}": "is a folder, and an image is needed",
     "predict {boot} -m lenet -w {lenet} --out {tmp}/no/a.svg": "no/a.svg: there is no folder",
     "train lenet --momentum 0.5": "--momentum is an option of sgd, and the optimizer is adam",
+    "train textcnn -O vocabulary=9": "textcnn cannot take 'sentences train': embedding: index ",
     "models lenet -O activation": "--option: NAME=VALUE is needed, such as width=0.25, not 'activ",
     "models lenet -O colour=3": "model 'lenet': LeNet.__init__() got an unexpected keyword ",
     "models alexnet -O width=x": "alexnet: cannot be built with {'width': 'x'} (",

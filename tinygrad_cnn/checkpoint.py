@@ -57,7 +57,7 @@ def save(
     that is saved alone as it is; of a training, ``strict=False`` leaves out what is not its own.
 
     Raises:
-        DataError: the folder does not exist, or the path is one.
+        DataError: the folder does not exist or is read-only, the path is one, or the disk is full.
 
     Example:
         >>> import tempfile
@@ -114,7 +114,7 @@ def load(
         path: the file.
         model: whose parameters and buffers are set.
         optimizer, schedule, loader: of the same kinds as those that were saved. A loader must
-            have the same seed and batches.
+            have the same data, by name, the same seed and batches.
 
     Returns:
         The history that was saved, for `tg.train.fit(history=…)`; empty if there was none.
@@ -211,13 +211,15 @@ def need_folder(path: FilePath) -> None:
     """Refuse a path that no file can be written to.
 
     Raises:
-        DataError: its folder does not exist, or the path is a folder.
+        DataError: its folder does not exist or is read-only, or the path is a folder.
     """
     path = Path(path)
     if path.is_dir():
         raise DataError(f"{path}: is a folder, and a file is needed")
     if not path.parent.is_dir():
         raise DataError(f"{path}: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise DataError(f"{path}: nothing may be written to the folder {path.parent}")
 
 
 # --- state as plain data ---------------------------------------------------------------------
@@ -230,12 +232,14 @@ def _loader_state(loader: Any) -> dict[str, Any]:
         for change in getattr(loader, "augment", ())
     ]
     state = {name: getattr(loader, name) for name in names}
-    return state | {"batches": len(loader), "augment": changes}
+    data = getattr(getattr(loader, "dataset", None), "name", None)
+    return state | {"data": data, "batches": len(loader), "augment": changes}
 
 
 def _set_loader(loader: Any, state: Mapping[str, Any]) -> None:
     now = _loader_state(loader)
-    differ = [name for name in (*_LOADER, "batches", "augment") if now.get(name) != state.get(name)]
+    names = ("data", *_LOADER, "batches", "augment")
+    differ = [name for name in names if now.get(name) != state.get(name)]
     if differ:
         then_, now_ = (
             ", ".join(f"{name}={values.get(name)}" for name in differ) for values in (state, now)
@@ -334,6 +338,8 @@ def _write(path: Path, arrays: Arrays, rest: dict[str, Any]) -> None:
             file.flush()
             os.fsync(file.fileno())  # on the disk, before its name says that it is
         os.replace(beside, place)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         beside.unlink(missing_ok=True)
     if os.name == "posix":  # elsewhere a folder cannot be opened
@@ -348,8 +354,9 @@ def _read(path: Path) -> tuple[Arrays, dict[str, Any]]:
     """The model's arrays, and what `save` put beside them; {} in a foreign file."""
     from safetensors import SafetensorError, safe_open
 
-    if not path.exists():
-        raise DataError(f"{path}: there is no such file")
+    if not path.is_file():
+        what = "is a folder, and a file is needed" if path.is_dir() else "there is no such file"
+        raise DataError(f"{path}: {what}")
     try:
         with safe_open(path, framework="np") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

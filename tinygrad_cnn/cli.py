@@ -214,6 +214,8 @@ def _try(name: str, network: Any, data: Dataset) -> None:
         outputs = logits_of(network, data.inputs[:1]).shape[1]
     except TinygradError as error:
         times = needed[-1] // found[-1]
+        if found == needed:
+            raise OptionError(f"{name} cannot take {data.name!r}: {error}") from error
         if (*found[:-2], *(times * size for size in found[-2:])) != needed or len(needed) < 3:
             raise ShapeError(
                 f"{name} is made for inputs of shape {needed}, and {data.name!r} has {found} "

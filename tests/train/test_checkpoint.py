@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -142,7 +143,7 @@ def test_what_cannot_be_written_leaves_the_old_file(path, monkeypatch):
         raise OSError("no space left")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(DataError, match=r"model\.safetensors: cannot be written: no space left"):
         checkpoint.save(path, new.model)
     monkeypatch.undo()
     checkpoint.load(path, new.model)
@@ -256,6 +257,8 @@ def test_another_loader_or_optimizer_is_refused(path):
         "the training had batch_size=32, batches=3, and this loader has batch_size=24, batches=4":
             Run("adam", batch_size=24),
         "the training had seed=0, and this loader has seed=1": Run("adam", seed=1),
+        "had data=Fashion-MNIST train, and this loader has data=shoes":
+            Run("adam", data=replace(images(), name="shoes")),
         "augment=": Run("adam", augment=RandomFlip()),
         "SGD: this is the state of Adam": Run("sgd"),
     }  # fmt: skip
@@ -270,6 +273,8 @@ def test_paths_that_lead_nowhere_are_named(tmp_path):
     model = nn.Linear(2, 2)
     with pytest.raises(DataError, match=r"none\.safetensors: there is no such file"):
         checkpoint.load(tmp_path / "none.safetensors", model)
+    with pytest.raises(DataError, match="is a folder, and a file is needed"):
+        checkpoint.load(tmp_path, model)
     with pytest.raises(DataError, match="there is no folder"):
         checkpoint.save(tmp_path / "none" / "a.safetensors", model)
     with pytest.raises(DataError, match="is a folder, and a file is needed"):
