@@ -46,6 +46,34 @@ def _(g: Any, y: Any, x: Any) -> Any:
 
 swish.vjp(lambda g, y, x: g * (tg.sigmoid(x) + y * (1 - tg.sigmoid(x))))
 
+
+def small_variance(x: Any) -> Any:
+    """By the formula that cancels."""
+    return (x * x).mean() - x.mean() ** 2
+
+
+expm1_in_float32 = tg.op(
+    "expm1_in_float32",
+    lambda x: (np.exp(x.astype(np.float32)) - np.float32(1)).astype(x.dtype),
+    lambda g, y, x: g * tg.exp(x),
+)
+offset = tg.op("offset", lambda x: (1e12 + np.sin(x)) - 1e12, lambda g, y, x: g * tg.cos(x))
+from_float32 = tg.op(
+    "from_float32",
+    lambda x: np.sin(x.astype(np.float32).astype(x.dtype)),
+    lambda g, y, x: g * tg.cos(x),
+)
+
+# right, smooth, and so rough at small steps that two sides may seem to differ
+ROUGH: list[tuple[str, Any, float, float]] = [  # name, function, offset and spread of its input
+    ("variance by cancellation", small_variance, 20.0, 1e-3),
+    ("exp(x) - 1 in float32", expm1_in_float32, 0.0, 1e-5),
+    ("1e12 + sin(x) - 1e12", offset, 1.0, 1.0),
+    ("input rounded to float32", from_float32, -60.0, 1.0),
+    ("1 - cos(x)", lambda x: 1 - tg.cos(x), 0.0, 1e-5),
+    ("1 + tanh(x)", lambda x: 1 + tg.tanh(x), -12.0, 1.0),
+]  # fmt: skip
+
 DIFFICULT: list[tuple[str, Any, Any]] = [
     ("relu at 0", tg.relu, array(0.0, -1.0, 2.0)),
     ("relu near 0", tg.relu, array(1e-7, -1e-9, 1e-12, 1.0)),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_cnn as tg
-from tests.gradcheck.difficult import DIFFICULT
+from tests.gradcheck.difficult import DIFFICULT, ROUGH
 from tests.gradcheck.zoo import LAYERS, Layer
 
 
@@ -19,6 +19,35 @@ def test_difficult_functions(f: Any, inputs: Any) -> None:
     report = tg.gradcheck(f, inputs)
     assert report.verdict in ("ok", "kink"), report
     assert report
+
+
+@given(st.sampled_from(ROUGH), st.integers(0, 10**6), st.integers(-8, 8))
+def test_rounding_inside_is_no_kink(case: Any, seed: int, power: int) -> None:
+    _, f, offset, spread = case
+    x = offset + spread * np.random.default_rng(seed).standard_normal(4)
+    report = tg.gradcheck(lambda x: f(x) * 10.0**power, x)
+    assert report.verdict in ("ok", "precision"), report
+    assert not report.kinks
+
+
+KINKED = {
+    "relu": (tg.relu, 0.0),
+    "absolute": (tg.absolute, 0.0),
+    "maximum": (lambda x: tg.maximum(x, tg.tanh(x) + 0.5 * x), 0.0),
+    "maximum, far from 0": (lambda x: tg.maximum(x, 100 - x), 50.0),
+    "steep": (lambda x: tg.exp(3 * tg.absolute(x)), 0.0),
+    "beside a large term": (lambda x: tg.relu(x) * 1e-3 + 10 * tg.cos(x), 0.0),
+    "jump": (lambda x: tg.where(x.data > 0, x + 1, x), 0.0),
+}
+
+
+@pytest.mark.parametrize("name", KINKED)
+@pytest.mark.parametrize("factor", [1e-9, 1.0, 1e9])
+def test_kinks_are_found(name: str, factor: float) -> None:
+    f, at = KINKED[name]
+    report = tg.gradcheck(lambda x: f(x) * factor, np.array([at, at + 0.7, at - 1.3]))
+    assert report.verdict == "kink", report
+    assert [kink.index for kink in report.kinks] == [(0,)]
 
 
 @given(st.sampled_from(LAYERS), st.integers(0, 10**6), st.integers(-8, 8))

@@ -124,7 +124,7 @@ def numerical_jacobian(
     wrong = tolerance.wrong(claimed, found)
     excess = np.max(np.abs(claimed - found.value), axis=0, where=wrong, initial=0.0)
     for count, j in enumerate(np.argsort(-excess)[: np.count_nonzero(excess)]):
-        look_closely(int(j), True, np.where(wrong[:, j], -1.0, np.inf))
+        look_closely(int(j), wrong[:, j].copy(), np.where(wrong[:, j], -1.0, np.inf))
         acquitted = wrong[:, j] & ~tolerance.wrong(claimed, found)[:, j]
         if count + 1 >= CONFIRMED and not acquitted.any():
             break

@@ -29,6 +29,8 @@ DETERMINED = 1e-7  # two differences that agree so well (relative) need no ladde
 SUDDEN = 100  # times as far off a line as at the last step: a cubic is so RATIO³ = 64 times
 ALIKE = 8  # heights of the two sides of one staircase are within this factor
 COARSEST = 3e-3  # a step of a staircase, relative to |phi|: of more, it is no rounding
+PERSISTENT = 4  # steps on end that a kink shows at
+ROUGH = 4  # times as wide: the least bar of many is too narrow where steps scatter
 KINK = 1e-4  # one-sided derivatives further apart than this (relative) are looked at closely
 
 
@@ -103,6 +105,7 @@ def careful(
         needed: a bar wider than this sends an element to the ladder even if differences agree.
     """
     second = _central(phi, at, RATIO * first.step, here)
+    still = doubted & (first.slope == 0) & (second.slope == 0)
     spread = np.abs(first.slope - second.slope)
     largest = np.max(np.abs(first.slope), initial=0.0)
     with np.errstate(invalid="ignore"):
@@ -110,38 +113,41 @@ def careful(
             (spread <= DETERMINED * np.abs(first.slope) + first.bar)
             & (np.abs(second.asymmetry) <= KINK * largest + 2 * first.bar)
             & (first.bar + spread <= needed)
-            & ~(doubted & (first.slope == 0) & (second.slope == 0))
+            & ~still
         )
     value = first.slope + (first.slope - second.slope) / (RATIO**2 - 1)
     smooth = np.zeros(value.shape, bool)
     found = Derivative(value, spread + first.bar, value.copy(), value.copy(), smooth, second.size)
-    if not settled.all():
-        rest = ~settled
-        for mine, better in zip(found, _ladder(phi, at, scale, here, rest), strict=True):
-            mine[rest] = better
+    for rest, far in ((~settled & ~still, False), (still, True)):
+        if rest.any():
+            for mine, better in zip(found, _ladder(phi, at, scale, here, rest, far), strict=True):
+                mine[rest] = better
     return found
 
 
-def _ladder(phi: Curve, at: float, scale: float, here: Array, rest: Array) -> Derivative:
-    """The derivative of the elements `rest`, from all steps."""
+def _ladder(phi: Curve, at: float, scale: float, here: Array, rest: Array, far: bool) -> Derivative:
+    """The derivative of the elements `rest`, from all steps; `far`: as far as phi may move."""
     here = here[rest]
-    steps = _steps(at, scale)
+    steps = _steps(at, scale, far)
     ups, downs = (np.stack([phi(at + s * h)[rest] for h in steps]) for s in (1, -1))
     rise = np.array([(at + h) - at for h in steps])[:, None]
     fall = np.array([at - (at - h) for h in steps])[:, None]
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         up, down, both = ups - here, here - downs, ups - downs
-        quantum = _quantum(up, rise, down, fall, np.abs(here))
+        seen = np.abs(np.concatenate([ups, downs, here[None]]))
+        size = np.max(seen, axis=0, where=np.isfinite(seen), initial=0.0)
+        quantum = _quantum(up, rise, down, fall, size)
         noise_up = _noise(up, rise, np.maximum(np.abs(ups), np.abs(here)), quantum)
         noise_down = _noise(down, fall, np.maximum(np.abs(downs), np.abs(here)), quantum)
         noise = np.maximum(noise_up, noise_down)
         right, right_bar = _extrapolate(up / rise, rise, noise_up, order=1)
         left, left_bar = _extrapolate(down / fall, fall, noise_down, order=1)
         value, bar = _extrapolate(both / (rise + fall), (rise + fall) / 2, noise, order=2)
-        right, right_bar = _diverging(right, right_bar, up, rise, np.abs(ups), quantum)
-        left, left_bar = _diverging(left, left_bar, down, fall, np.abs(downs), quantum)
+        right, right_bar = _diverging(right, right_bar, up, rise, size, np.abs(ups))
+        left, left_bar = _diverging(left, left_bar, down, fall, size, np.abs(downs))
         gap = np.abs(right - left)
         kink = gap > 3 * (left_bar + right_bar) + 1e-5 * np.minimum(np.abs(right), np.abs(left))
+        kink &= _persists(up / rise - down / fall, right - left)
         kink |= np.isinf(left) | np.isinf(right)
         # where phi exists on one side only, that side's derivative is all there is
         for one, one_bar, other in ((right, right_bar, left), (left, left_bar, right)):
@@ -151,19 +157,26 @@ def _ladder(phi: Curve, at: float, scale: float, here: Array, rest: Array) -> De
         for one, one_bar in ((right, right_bar), (left, left_bar)):
             apart = np.abs(value - one)
             bar = np.where(apart > 3 * (bar + one_bar), np.maximum(bar, apart), bar)
+        bar = np.where(quantum > 1e3 * ROUNDING * size, ROUGH * bar, bar)
     bar = np.where(np.isnan(value) | np.isnan(bar), np.inf, bar)
-    seen = np.abs(np.concatenate([ups, downs, here[None]]))
-    size = np.max(seen, axis=0, where=np.isfinite(seen), initial=0.0)
     return Derivative(np.where(kink, np.nan, value), bar, left, right, kink, size)
 
 
-def _steps(at: float, scale: float) -> list[float]:
-    """Steps from an eighth of the scale down, and of `at` itself where that is much smaller."""
-    scales = [(max(scale, abs(at)), 24)]
+def _steps(at: float, scale: float, far: bool) -> list[float]:
+    """Steps from an eighth of the scale down, and of `at` itself where that is much smaller.
+
+    A function that stands still, since it is rounded inside, may move beyond: `far` goes on to
+    the whole scale, and to 1, by which numbers are usually rounded.
+    """
+    top = _power_of_two(max(scale, abs(at)) / 8)
+    chosen = {float(np.ldexp(top, -2 * k)) for k in range(24)}  # RATIO is 2²
+    if far:
+        up = int((np.log2(2 * max(scale, abs(at), 1.0)) - np.log2(top)) / np.log2(RATIO))
+        chosen |= {float(np.ldexp(top, 2 * k)) for k in range(max(1, up - 23), up + 1)}
     if 0 < abs(at) < 1e-3 * scale:
-        scales.append((abs(at), 14))
-    steps = {_power_of_two(s / 8) / RATIO**k for s, count in scales for k in range(count)}
-    return sorted((h for h in steps if h >= 4 * np.spacing(abs(at))), reverse=True)
+        down = int((np.log2(8 * top) - np.log2(abs(at))) / np.log2(RATIO))
+        chosen |= {float(np.ldexp(top, -2 * k)) for k in range(down, down + 14)}
+    return sorted((h for h in chosen if h >= 4 * np.spacing(abs(at))), reverse=True)
 
 
 def _noise(change: Array, steps: Array, size: Array, quantum: Array) -> Array:
@@ -234,7 +247,23 @@ def _quantum(up: Array, rise: Array, down: Array, fall: Array, size: Array) -> A
     )
     higher, lower = np.maximum(above, below), np.minimum(above, below)
     stair = (far_above | far_below) & (lower > higher / ALIKE) & (higher < COARSEST * size)
-    return np.where(stair, higher, 0.0)
+    scatter = np.minimum(_scatter(up), _scatter(down))
+    scatter = np.where(scatter < COARSEST * size, scatter, 0.0)
+    return np.maximum(np.where(stair, higher, 0.0), scatter)
+
+
+def _scatter(change: Array) -> Array:
+    """What of phi's changes does not shrink as the steps do: rounding inside, if on both sides.
+
+    A jump, a slope and a bend cancel in this difference of four steps that are RATIO apart; what
+    is left of a smooth function shrinks by RATIO³ from step to step.
+    """
+    left = change
+    for power in range(3):
+        left = (left[:-1] - RATIO**power * left[1:]) / (1 + RATIO**power)
+    left = np.abs(np.where(np.isfinite(left), left, 0.0))
+    lasting = left[:-1] < ALIKE * left[1:]
+    return np.max(left[:-1], axis=0, where=lasting, initial=0.0)
 
 
 def _departure(change: Array, steps: Array, floor: Array) -> tuple[Array, Array]:
@@ -250,15 +279,29 @@ def _departure(change: Array, steps: Array, floor: Array) -> tuple[Array, Array]
     return height, had_followed
 
 
+def _persists(gaps: Array, gap: Array) -> Array:
+    """Whether the two sides' slopes are as far apart as that over several steps on end.
+
+    At a kink they are, at whatever small step; where noise set them apart, at a few by chance.
+    """
+    run = longest = np.zeros(gap.shape, int)
+    for close in np.abs(gaps - gap) <= np.abs(gap) / 4:
+        run = np.where(close, run + 1, 0)
+        longest = np.maximum(longest, run)
+    return longest >= PERSISTENT
+
+
 def _diverging(
-    value: Array, bar: Array, change: Array, steps: Array, size: Array, quantum: Array
+    value: Array, bar: Array, change: Array, steps: Array, size: Array, near: Array
 ) -> tuple[Array, Array]:
     """±inf where the difference quotients grow without end: a jump, or a vertical tangent."""
     last = slice(-8, None)
     quotient = np.abs(change / steps)[last]
     grows = np.all(quotient[1:] > 1.5 * quotient[:-1], axis=0)
+    jumps = quotient[-1] > 0.8 * RATIO * quotient[-2]
     same = np.all(np.sign(change[last]) == np.sign(change[-1]), axis=0)
-    endless = grows & same & (np.abs(change[-1]) > np.maximum(1e-7 * size[-1], quantum))
+    least = np.where(jumps, COARSEST * size, 1e-7 * near[-1])  # a smaller jump may be rounding
+    endless = grows & same & (np.abs(change[-1]) > least)
     return np.where(endless, np.sign(change[-1]) * np.inf, value), np.where(endless, 0.0, bar)
 
 

@@ -95,7 +95,7 @@ def border(case: Case, k: int) -> str | None:
         inside = np.zeros(sizes, bool)
         inside[:, :, *[slice(1, -1)] * (len(sizes) - 2)] = True
         chosen = np.expand_dims(inside.reshape(-1), axis)
-        if (chosen & (case.numeric[k] != 0)).sum() > 5 and not (chosen & case.wrong[k]).any():
+        if (chosen & (case.numeric[k] != 0)).sum() > 3 and not (chosen & case.wrong[k]).any():
             return f"wrong only at the border: {which} inside are right (padding?)"
     return None
 
