@@ -82,15 +82,23 @@ def _along(axis: int, part: slice) -> tuple[slice, ...]:
 
 
 def max_pool_index(
-    x: Array, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape
+    x: Array,
+    kernel: Shape,
+    stride: Shape,
+    padding: Pairs,
+    dilation: Shape,
+    y: Array | None = None,
 ) -> Array:
     """The flat index, over x's spatial axes, of each window's largest cell.
+
+    y: the result of `max_pool`, if it is known.
 
     Of equal cells the first in the window wins, row by row; the first NaN wins over all. A window
     that is all padding has no winner: −1.
     """
     size = x.shape[2:]
-    y = max_pool(x, kernel, stride, padding, dilation)
+    if y is None:
+        y = max_pool(x, kernel, stride, padding, dilation)
     has_nan = bool(np.isnan(y).any())
 
     # The winner's number within the window = how many taps are passed over before the first that

@@ -100,7 +100,7 @@ def _cells(
 def _max_pool(d: int) -> Op:
     def windows(
         size: Shape, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
-    ) -> tuple[Any, ...]:
+    ) -> tuple[Any, Any, Any, Any]:
         extended = _extended(size, kernel_size, stride, padding, dilation, ceil_mode)
         return kernel_size, stride, extended, dilation
 
@@ -140,7 +140,8 @@ def _max_pool(d: int) -> Op:
 
     @pool.vjp
     def _(g: Any, y: Any, x: Any, **options: Any) -> Any:
-        index = kernels.max_pool_index(constant(x), *windows(x.shape[2:], **options))
+        found = windows(x.shape[2:], **options)
+        index = kernels.max_pool_index(constant(x), *found, constant(y))
         return unpool(g, index, x.shape[2:])
 
     @pool.definition
