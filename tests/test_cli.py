@@ -205,8 +205,6 @@ WRONG = {
     "train lenet --lr -1": "Adam: lr must be ≥ 0, got -1.0",
     "train lenet --epochs 0": "Invalid value for '--epochs': ",
     "train lenet --batch-size 5000": "batch_size=5000 does not fit the 1440 items",
-    "train lenet --data digits": "lenet is made for inputs of shape (1, 28, 28), and 'digits "
-        "train' has (1, 8, 8)",
     "train lenet --data sentences": "lenet is made for inputs of shape (1, 28, 28), and",
     "train lenet --data mnist": "data 'mnist' needs --folder: where its files are",
     "train textcnn --full": "data 'sentences' comes whole, and takes no --full",
