@@ -100,3 +100,16 @@ def test_dropout_keeps_the_mean_and_sends_gradients_only_through_what_it_kept():
     y.backward(y.numpy())
     np.testing.assert_allclose(x.grad.numpy(), np.where(y.numpy() > 0, (1 / 0.75) ** 2, 0))
     assert tg.dropout(x, 0.25, training=False) is x
+
+
+def test_layer_norm_and_group_norm_take_pytorch_s_arguments():
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    x, w, b = rng.normal(size=(3, 4)), rng.normal(size=4), rng.normal(size=4)
+    theirs = list(map(torch.tensor, (x, w, b)))
+    for ours, name, option in [
+        (tg.layer_norm, "layer_norm", (4,)),
+        (tg.group_norm, "group_norm", 2),
+    ]:
+        expected = getattr(torch.nn.functional, name)(theirs[0], option, *theirs[1:], 0.1)
+        np.testing.assert_allclose(ours(x, option, w, b, 0.1), expected.numpy())

@@ -149,7 +149,7 @@ class LayerNorm(Module):
         self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if affine else None
 
     def forward(self, x: Tensor) -> Tensor:
-        return layer_norms.layer_norm(x, self.weight, self.bias, self.normalized_shape, self.eps)
+        return layer_norms.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def describe(self) -> str:
         return f"{self.normalized_shape}"
@@ -191,7 +191,7 @@ class GroupNorm(Module):
         self.bias = Parameter(np.zeros(num_channels, dtype)) if affine else None
 
     def forward(self, x: Tensor) -> Tensor:
-        return layer_norms.group_norm(x, self.weight, self.bias, self.num_groups, self.eps)
+        return layer_norms.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
     def describe(self) -> str:
         return f"{self.num_groups}, {self.num_channels}"

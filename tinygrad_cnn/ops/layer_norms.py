@@ -57,21 +57,11 @@ def _definition(x: Any, at: Shape, places: list[Shape], eps: float) -> Any:
 # --- layer norm ------------------------------------------------------------------------------
 
 
-@op
-def layer_norm(
+@op("layer_norm")
+def _layer_norm(
     x: Any, weight: Any = None, bias: Any = None, *, normalized_shape: Any, eps: float = 1e-5
 ) -> Any:
-    """Standardise over the last axes of each example, then scale and shift each element.
-
-    Args:
-        x: (…, *normalized_shape).
-        weight, bias: of shape normalized_shape, or None.
-        normalized_shape: the sizes of the axes to normalise over (an int for the last one).
-        eps: added to the variance.
-
-    Raises:
-        ShapeError: the input does not end in normalized_shape.
-    """
+    """(x − μ)/√(σ² + ε) over the last axes of each example, scaled and shifted."""
     hat, _ = _standardised(_rows(x, normalized_shape), eps)
     y = hat.reshape(x.shape).astype(x.dtype, copy=False)
     y = y if weight is None else y * weight
@@ -83,7 +73,7 @@ def _rows(x: Any, normalized_shape: Shape) -> Any:
     return x.reshape((*lead, math.prod(normalized_shape)))
 
 
-@layer_norm.check
+@_layer_norm.check
 def _(x: Any, weight: Any, bias: Any, *, normalized_shape: Any, eps: float) -> dict[str, Any]:
     wanted, shape = sizes("layer_norm", "normalized_shape", normalized_shape), np.shape(x)
     if not wanted or 0 in wanted or shape[len(shape) - len(wanted) :] != wanted:
@@ -92,7 +82,7 @@ def _(x: Any, weight: Any, bias: Any, *, normalized_shape: Any, eps: float) -> d
     return {"normalized_shape": wanted, "eps": number("layer_norm", "eps", eps, least=0)}
 
 
-@layer_norm.vjp
+@_layer_norm.vjp
 def _(
     g: Any, y: Any, x: Any, weight: Any, bias: Any, *, normalized_shape: Shape, eps: float
 ) -> tuple[Any, ...]:
@@ -104,7 +94,7 @@ def _(
     return gx, g_weight, None if bias is None else g.sum(axis=lead)
 
 
-@layer_norm.definition
+@_layer_norm.definition
 def _(at: Shape, x: Any, weight: Any, bias: Any, *, normalized_shape: Shape, eps: float) -> Any:
     split = len(at) - len(normalized_shape)
     lead, inner = at[:split], at[split:]
@@ -114,27 +104,40 @@ def _(at: Shape, x: Any, weight: Any, bias: Any, *, normalized_shape: Shape, eps
     return y if bias is None else y + bias[inner]
 
 
-layer_norm.multiply_adds(lambda out, x, *affine, **o: 4 * math.prod(x))
+_layer_norm.multiply_adds(lambda out, x, *affine, **o: 4 * math.prod(x))
+
+
+def layer_norm(
+    x: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Any:
+    """Standardise over the last axes of each example, then scale and shift each element.
+
+    Args:
+        x: (…, *normalized_shape).
+        normalized_shape: the sizes of the axes to normalise over (an int for the last one).
+        weight, bias: of shape normalized_shape, or None.
+        eps: added to the variance, which is the biased one.
+
+    Raises:
+        ShapeError: the input does not end in normalized_shape, or weight or bias is not of it.
+        DtypeError: not of one floating dtype.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.layer_norm(tg.Tensor([[1.0, 3.0], [5.0, 4.0]]), 2, eps=0).numpy().tolist()
+        [[-1.0, 1.0], [1.0, -1.0]]
+    """
+    return _layer_norm(x, weight, bias, normalized_shape, eps)
 
 
 # --- group norm ------------------------------------------------------------------------------
 
 
-@op
-def group_norm(
+@op("group_norm")
+def _group_norm(
     x: Any, weight: Any = None, bias: Any = None, *, num_groups: int, eps: float = 1e-5
 ) -> Any:
-    """Standardise each group of channels of each example, then scale and shift each channel.
-
-    Args:
-        x: (N, C, …).
-        weight, bias: (C,) each, or None.
-        num_groups: into how many groups the C channels are split; 1: all together; C: each apart.
-        eps: added to the variance.
-
-    Raises:
-        OptionError: num_groups does not divide C.
-    """
+    """(x − μ)/√(σ² + ε) over each group of channels of each example, scaled and shifted."""
     hat, _ = _standardised(_groups(x, num_groups), eps)
     y = hat.reshape(x.shape).astype(x.dtype, copy=False)
     y = y if weight is None else y * _per_channel(weight, x.ndim)
@@ -149,7 +152,7 @@ def _per_channel(v: Any, ndim: int) -> Any:
     return v.reshape((1, -1, *(1,) * (ndim - 2)))
 
 
-@group_norm.check
+@_group_norm.check
 def _(x: Any, weight: Any, bias: Any, *, num_groups: int, eps: float) -> dict[str, Any]:
     shape = np.shape(x)
     if len(shape) < 2 or 0 in shape[1:]:
@@ -163,7 +166,7 @@ def _(x: Any, weight: Any, bias: Any, *, num_groups: int, eps: float) -> dict[st
     return {"num_groups": groups, "eps": number("group_norm", "eps", eps, least=0)}
 
 
-@group_norm.vjp
+@_group_norm.vjp
 def _(
     g: Any, y: Any, x: Any, weight: Any, bias: Any, *, num_groups: int, eps: float
 ) -> tuple[Any, ...]:
@@ -175,7 +178,7 @@ def _(
     return gx, g_weight, None if bias is None else g.sum(axis=others)
 
 
-@group_norm.definition
+@_group_norm.definition
 def _(at: Shape, x: Any, weight: Any, bias: Any, *, num_groups: int, eps: float) -> Any:
     n, c, *_ = at
     size = x.shape[1] // num_groups
@@ -186,4 +189,28 @@ def _(at: Shape, x: Any, weight: Any, bias: Any, *, num_groups: int, eps: float)
     return y if bias is None else y + bias[(c,)]
 
 
-group_norm.multiply_adds(lambda out, x, *affine, **o: 4 * math.prod(x))
+_group_norm.multiply_adds(lambda out, x, *affine, **o: 4 * math.prod(x))
+
+
+def group_norm(
+    x: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Any:
+    """Standardise each group of channels of each example, then scale and shift each channel.
+
+    Args:
+        x: (N, C, …).
+        num_groups: into how many groups the C channels are split; 1: all together; C: each apart.
+        weight, bias: (C,) each, or None.
+        eps: added to the variance, which is the biased one.
+
+    Raises:
+        OptionError: num_groups does not divide C.
+        ShapeError: x is not (N, C, …), or weight or bias is not (C,).
+        DtypeError: not of one floating dtype.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.group_norm(tg.Tensor([[1.0, 3.0, 5.0, 4.0]]), 2, eps=0).numpy().tolist()
+        [[-1.0, 1.0, 1.0, -1.0]]
+    """
+    return _group_norm(x, weight, bias, num_groups, eps)
