@@ -99,6 +99,7 @@ class Op:
         self.variadic = False
         self.options: tuple[str, ...] = ()
         self.defaults: dict[str, Any] = {}
+        self._options: frozenset[str] = frozenset()
         if isinstance(forward, np.ufunc):
             self.inputs = ("x",) if forward.nin == 1 else ("a", "b")
             return
@@ -115,6 +116,7 @@ class Op:
                 self.inputs += (name,)
                 if parameter.default is not parameter.empty:
                     self.optional[name] = parameter.default
+        self._options = frozenset(self.options)
 
     # --- declaring -------------------------------------------------------------------------
 
@@ -192,6 +194,17 @@ class Op:
         recorded = needs_grad and mode.recording and has_gradient(value)
         return self._record(grain, nodes, value, options, recorded)
 
+    def checked(self, *args: Any, **options: Any) -> Any:
+        """A call whose arguments an earlier check vouches for, as in a vjp; else like any other.
+
+        Of plain arrays, with all inputs given and the options canonical, it is the forward alone:
+        of small arrays, checking again would take longer than computing.
+        """
+        for arg in args:
+            if isinstance(arg, Handle):
+                return self(*args, **options)
+        return self.forward(*args, **options)
+
     def as_operator(self, grain: type[Handle]) -> Callable[[Any, Any], Any]:
         """``lambda a, b: self(a, b)`` by a shorter way, for the arithmetic of most programs.
 
@@ -252,17 +265,20 @@ class Op:
             if len(args) < count:
                 left = self.inputs[len(args) :]
                 args += tuple(given.pop(name, self.optional.get(name)) for name in left)
-            required = args[: count - len(self.optional)]
-            if None in [a if a is None else 0 for a in required]:
-                missing = [n for n, a in zip(self.inputs, required, strict=False) if a is None]
-                raise DtypeError(f"{self.name}: input {', '.join(missing)} is missing")
-        if len(extra) > len(self.options):
-            raise OptionError(
-                f"{self.name}: {len(extra) - len(self.options)} arguments too many; it takes "
-                f"{', '.join(self.inputs + self.options)}"
-            )
-        options = {**self.defaults, **dict(zip(self.options, extra, strict=False)), **given}
-        if len(options) != len(self.options) or given.keys() - set(self.options):
+            for a in args[: count - len(self.optional)]:
+                if a is None:
+                    missing = [n for n, a in zip(self.inputs, args, strict=True) if a is None]
+                    missing = [n for n in missing if n not in self.optional]
+                    raise DtypeError(f"{self.name}: input {', '.join(missing)} is missing")
+        options = {**self.defaults, **given}
+        if extra:
+            if len(extra) > len(self.options):
+                raise OptionError(
+                    f"{self.name}: {len(extra) - len(self.options)} arguments too many; it takes "
+                    f"{', '.join(self.inputs + self.options)}"
+                )
+            options |= dict(zip(self.options, extra, strict=False)) | given
+        if options.keys() != self._options:
             unknown = [name for name in given if name not in self.options]
             lacking = [name for name in self.options if name not in options]
             problem = f"unknown option {unknown[0]!r}" if unknown else f"{lacking[0]} is missing"

@@ -12,6 +12,7 @@ Everything here is float64 and plain arrays: ``phi(t)`` returns a vector, and it
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -307,7 +308,7 @@ def _diverging(
 
 def _power_of_two(x: float) -> float:
     """A power of two near x: adding it to a number, and taking it away again, is often exact."""
-    return float(2.0 ** np.clip(np.round(np.log2(x)), -1000, 1000))
+    return 2.0 ** round(min(max(math.log2(x), -1000.0), 1000.0)) if x else 2.0**-1000
 
 
 def scales(x: Array) -> Array:

@@ -109,21 +109,23 @@ class _Family:
                 g.shape[2:], kernel, o["stride"], o["padding"], none, o["dilation"]
             )
             rest = tuple([n - m for n, m in zip(size, least, strict=True)])
-            return transpose(g, w, None, output_padding=rest, **o)
+            return transpose.checked(g, w, None, output_padding=rest, **o)
 
         conv.vjp(
             lambda g, y, x, w, b, **o: back(g, w, x.shape[2:], w.shape[2:], **o),
-            lambda g, y, x, w, b, **o: weight_grad(x, g, kernel=w.shape[2:], **o),
+            lambda g, y, x, w, b, **o: weight_grad.checked(x, g, kernel=w.shape[2:], **o),
             lambda g, y, x, w, b, **o: g.sum(axis=others),
         )
         transpose.vjp(
-            lambda g, y, x, w, b, output_padding, **o: conv(g, w, None, **o),
-            lambda g, y, x, w, b, output_padding, **o: weight_grad(g, x, kernel=w.shape[2:], **o),
+            lambda g, y, x, w, b, output_padding, **o: conv.checked(g, w, None, **o),
+            lambda g, y, x, w, b, output_padding, **o: weight_grad.checked(
+                g, x, kernel=w.shape[2:], **o
+            ),
             lambda g, y, x, w, b, **o: g.sum(axis=others),
         )
         weight_grad.vjp(
             lambda g, y, x, h, kernel, **o: back(h, g, x.shape[2:], kernel, **o),
-            lambda g, y, x, h, kernel, **o: conv(x, g, None, **o),
+            lambda g, y, x, h, kernel, **o: conv.checked(x, g, None, **o),
         )
 
     # --- checks ------------------------------------------------------------------------------
