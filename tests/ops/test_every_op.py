@@ -276,3 +276,11 @@ def test_a_definition_that_does_more_is_refused(definition):
 def test_a_definition_in_scalar_arithmetic_is_accepted():
     honest = tg.op("honest", lambda x: 2 * x).definition(lambda at, x: 2.0 * x[at])
     assert only_scalar_arithmetic(honest, (1,), (np.array([1.0, 2.0]),), {}) == 4.0
+
+
+@every_op
+def test_the_docstring_shows_how_it_is_used(name):
+    """But for functions of one or two numbers, and what only gradients use."""
+    public = getattr(tg, name, None)
+    if public and not tg.OPS[name].elementwise:
+        assert ">>> " in public.__doc__

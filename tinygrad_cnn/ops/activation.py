@@ -18,7 +18,13 @@ from .options import choice, number
 
 @op(elementwise=True)
 def leaky_relu(x: Any, *, negative_slope: float = 0.01) -> Any:
-    """x for x > 0, else negative_slope·x; the gradient at 0 is negative_slope."""
+    """x for x > 0, else negative_slope·x; the gradient at 0 is negative_slope.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.leaky_relu(tg.Tensor([-2.0, 1.0]), 0.1)
+        Tensor([-0.2,  1. ])
+    """
     return np.where(x > 0, x, negative_slope * x)
 
 
@@ -37,7 +43,13 @@ def _(at: Shape, x: Any, *, negative_slope: float) -> Any:
 
 @op(elementwise=True)
 def elu(x: Any, *, alpha: float = 1.0) -> Any:
-    """x for x > 0, else alpha·(eˣ − 1) (Clevert et al. 2016)."""
+    """x for x > 0, else alpha·(eˣ − 1) (Clevert et al. 2016).
+
+    Example:
+        >>> import numpy as np, tinygrad_cnn as tg
+        >>> tg.elu(np.array([-1.0, 1.0])).round(4).tolist()
+        [-0.6321, 1.0]
+    """
     return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
 
 
@@ -59,7 +71,13 @@ def _(at: Shape, x: Any, *, alpha: float) -> Any:
 
 @op(elementwise=True)
 def silu(x: Any) -> Any:
-    """x·sigmoid(x), also known as swish."""
+    """x·sigmoid(x), also known as swish.
+
+    Example:
+        >>> import numpy as np, tinygrad_cnn as tg
+        >>> tg.silu(np.array([0.0, 1.0])).round(4).tolist()
+        [0.0, 0.7311]
+    """
     return x * sigmoid(x)
 
 
@@ -76,7 +94,13 @@ def _(at: Shape, x: Any) -> Any:
 
 @op(elementwise=True)
 def softplus(x: Any) -> Any:
-    """log(1 + eˣ), a smooth ReLU; stable for x of any size."""
+    """log(1 + eˣ), a smooth ReLU; stable for x of any size.
+
+    Example:
+        >>> import numpy as np, tinygrad_cnn as tg
+        >>> tg.softplus(np.array([0.0, 1000.0])).round(4).tolist()
+        [0.6931, 1000.0]
+    """
     return np.logaddexp(x, 0)
 
 
@@ -139,6 +163,11 @@ def gelu(x: Any, *, approximate: str = "none") -> Any:
 
     Raises:
         OptionError: another value of `approximate`.
+
+    Example:
+        >>> import numpy as np, tinygrad_cnn as tg
+        >>> tg.gelu(np.array([0.0, 1.0])).round(4).tolist()
+        [0.0, 0.8413]
     """
     x = floating(x)
     return x * _gelu_gate(x, approximate)

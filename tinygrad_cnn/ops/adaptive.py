@@ -89,6 +89,15 @@ def _adaptive_avg_pool(d: int) -> Op:
     Args:
         x: (N, C, …) with {d} spatial axes.
         output_size: an int, or {d} of them; None keeps an axis as it is.
+
+    Raises:
+        ShapeError, DtypeError, OptionError: naming the sizes that do not fit.
+
+    Example:
+        >>> import numpy as np, tinygrad_cnn as tg
+        >>> x = np.ones((1, 1, *[5] * {d}))
+        >>> tg.adaptive_avg_pool{d}d(x, 2).shape[2:] == (2,) * {d}
+        True
     """
     pool: Op = op(f"adaptive_avg_pool{d}d", forward)
     pool.check(_check_output_size(d, pool.name))
@@ -149,6 +158,15 @@ def _adaptive_max_pool(d: int) -> Op:
     Args:
         x: (N, C, …) with {d} spatial axes.
         output_size: an int, or {d} of them; None keeps an axis as it is.
+
+    Raises:
+        ShapeError, DtypeError, OptionError: naming the sizes that do not fit.
+
+    Example:
+        >>> import numpy as np, tinygrad_cnn as tg
+        >>> x = np.ones((1, 1, *[5] * {d}))
+        >>> tg.adaptive_max_pool{d}d(x, 2).shape[2:] == (2,) * {d}
+        True
     """
     pool: Op = op(f"adaptive_max_pool{d}d", forward)
     pool.check(_check_output_size(d, pool.name))

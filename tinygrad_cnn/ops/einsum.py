@@ -160,7 +160,14 @@ def _(out: Shape, *shapes: Shape, inputs: tuple[str, ...], output: str) -> int:
 
 @op
 def outer(a: Any, b: Any) -> Any:
-    """Every product of an element of a with one of b: (size of a, size of b)."""
+    """Every product of an element of a with one of b: (size of a, size of b).
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.outer(tg.Tensor([1.0, 2.0]), tg.Tensor([3.0, 4.0]))
+        Tensor([[3., 4.],
+                [6., 8.]])
+    """
     return np.outer(a, b)
 
 

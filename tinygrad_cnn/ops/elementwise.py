@@ -108,6 +108,14 @@ power = _elementwise(
 
     A negative base takes whole exponents only, else the result is NaN. The gradient at the exponent
     is aᵇ·log a: NaN for a negative base, 0 at a = 0 for b ≥ 0.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> x = tg.Tensor([0.0, 3.0], requires_grad=True)
+        >>> y = x**2 + x**0
+        >>> y.sum().backward()
+        >>> y.numpy().tolist(), x.grad.numpy().tolist()
+        ([1.0, 10.0], [0.0, 6.0])
     """,
 )
 
@@ -221,6 +229,11 @@ def clip(x: Any, *, min: float | None = None, max: float | None = None) -> Any:
 
     Raises:
         OptionError: neither bound is given, or min > max.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.clip(tg.Tensor([-2.0, 0.5, 2.0]), -1, 1)
+        Tensor([-1. ,  0.5,  1. ])
     """
     return np.clip(x, min, max)
 

@@ -24,7 +24,16 @@ from .windows import padding_pairs, per_axis, places
 
 @op
 def unfold2d(x: Any, *, kernel: Shape, stride: Shape) -> Any:
-    """The windows of an image, one after the other: (N, C, H, W) → (N, C, kh, kw, OH, OW)."""
+    """The windows of an image, one after the other: (N, C, H, W) → (N, C, kh, kw, OH, OW).
+
+    Raises:
+        ShapeError, OptionError: a kernel that does not fit into x.
+
+    Example:
+        >>> import numpy as np, tinygrad_cnn as tg
+        >>> tg.unfold2d(tg.Tensor(np.zeros((1, 3, 5, 5))), kernel=3, stride=2).shape
+        (1, 3, 3, 3, 2, 2)
+    """
     return x[_window_index(x.shape, kernel, stride)]
 
 
@@ -75,6 +84,12 @@ def locally_connected2d(x: Any, w: Any, b: Any = None, *, stride: Any = 1, paddi
 
     Raises:
         ShapeError, DtypeError, OptionError: naming the sizes that do not fit.
+
+    Example:
+        >>> import numpy as np, tinygrad_cnn as tg
+        >>> x, w = np.ones((1, 3, 5, 5)), np.ones((2, 3, 3, 3, 2, 2))
+        >>> tg.locally_connected2d(x, w, stride=2).shape
+        (1, 2, 2, 2)
     """
     y = einsum(_FORWARD, _windows(x, w, stride, padding), w)
     return y if b is None else y + b

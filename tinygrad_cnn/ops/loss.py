@@ -76,6 +76,11 @@ def nll_loss(
     """−log_probabilities[target]: `cross_entropy` for those who took the log-softmax themselves.
 
     Args and errors: as for `cross_entropy`.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> round(tg.nll_loss(tg.log_softmax(tg.Tensor([[0.0, 0.0]])), [1]).item(), 4)  # log 2
+        0.6931
     """
     return _weighted(log_probabilities, target, weight, ignore_index, reduction, 0.0)
 
@@ -317,6 +322,11 @@ def mse_loss(x: Any, target: Any, *, reduction: str = "mean") -> Any:
 
     Raises:
         ShapeError: the shapes differ.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.mse_loss(tg.Tensor([1.0, 2.0]), tg.Tensor([1.0, 4.0])).item()
+        2.0
     """
     return _reduced(np.square(np.subtract(x, target)), reduction)
 
@@ -351,6 +361,12 @@ def binary_cross_entropy_with_logits(
 
     Raises:
         ShapeError: the shapes differ.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> x, target = tg.Tensor([0.0, 1000.0]), tg.Tensor([1.0, 1.0])
+        >>> round(tg.binary_cross_entropy_with_logits(x, target).item(), 4)  # (log 2 + 0) / 2
+        0.3466
     """
     x, target = np.asarray(x), floating(target)
     softplus_minus = np.logaddexp(0, -x)  # −log σ(x); and −log(1−σ(x)) = x + that

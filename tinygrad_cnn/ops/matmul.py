@@ -18,6 +18,11 @@ def matmul(a: Any, b: Any) -> Any:
 
     Raises:
         ShapeError: the inner sizes differ, or an input has no axes.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.matmul(tg.Tensor([[1.0, 2.0], [3.0, 4.0]]), tg.Tensor([1.0, 10.0]))
+        Tensor([21., 43.])
     """
     return product(a, b)
 

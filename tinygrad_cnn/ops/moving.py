@@ -23,7 +23,16 @@ from .shape import concatenate, getitem, scatter_add
 
 @op
 def moveaxis(x: Any, *, source: Any, destination: Any) -> Any:
-    """Some axes at other places; the rest stay in their order."""
+    """Some axes at other places; the rest stay in their order.
+
+    Raises:
+        ShapeError: axes out of range, or that do not pair up.
+
+    Example:
+        >>> import numpy as np, tinygrad_cnn as tg
+        >>> tg.moveaxis(tg.Tensor(np.zeros((2, 3, 4))), 0, -1).shape
+        (3, 4, 2)
+    """
     return np.moveaxis(x, source, destination)
 
 
@@ -57,7 +66,16 @@ def _(at: Shape, x: Any, *, source: Any, destination: Any) -> Any:
 
 @op
 def expand_dims(x: Any, *, axis: Axis) -> Any:
-    """New axes of size 1, at the places that `axis` names in the result."""
+    """New axes of size 1, at the places that `axis` names in the result.
+
+    Raises:
+        ShapeError: an axis out of range, or given twice.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.expand_dims(tg.Tensor([1.0, 2.0]), (0, 2)).shape
+        (1, 2, 1)
+    """
     return np.expand_dims(x, axis)  # type: ignore[arg-type]
 
 
@@ -81,7 +99,16 @@ def _(at: Shape, x: Any, *, axis: tuple[int, ...]) -> Any:
 
 @op
 def squeeze(x: Any, *, axis: Axis = None) -> Any:
-    """Without the given axes of size 1, or without all of them."""
+    """Without the given axes of size 1, or without all of them.
+
+    Raises:
+        ShapeError: an axis whose size is not 1.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.squeeze(tg.Tensor([[[1.0], [2.0]]])).shape
+        (2,)
+    """
     return np.squeeze(x, axis)
 
 
@@ -113,7 +140,16 @@ def _(at: Shape, x: Any, *, axis: tuple[int, ...]) -> Any:
 
 @op
 def flip(x: Any, *, axis: Axis = None) -> Any:
-    """In reverse order along some axes, or along all."""
+    """In reverse order along some axes, or along all.
+
+    Raises:
+        ShapeError, DtypeError: an axis out of range, given twice, or no int.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.flip(tg.Tensor([1.0, 2.0, 3.0]))
+        Tensor([3., 2., 1.])
+    """
     return np.flip(x, axis)
 
 
@@ -137,6 +173,15 @@ def roll(x: Any, *, shift: Any, axis: Any = None) -> Any:
     """Shifted in a circle: what leaves at one end comes in at the other.
 
     With ``axis=None`` the flattened input is rolled, and given its shape again.
+
+    Raises:
+        ShapeError, DtypeError: an axis out of range; a shift that is no int.
+        OptionError: as many shifts as axes are needed.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.roll(tg.Tensor([1.0, 2.0, 3.0]), 1)
+        Tensor([3., 1., 2.])
     """
     return np.roll(x, shift, axis)
 
@@ -196,6 +241,15 @@ def take(x: Any, *, indices: Any, axis: int | None = None) -> Any:
     """The elements at `indices` along an axis; repeated indices add up backward.
 
     With ``axis=None`` the flattened input is read.
+
+    Raises:
+        ShapeError, DtypeError: indices out of range, or no integers.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.take(tg.Tensor([[1.0, 2.0], [3.0, 4.0]]), [1, 1, 0], axis=1)
+        Tensor([[2., 2., 1.],
+                [4., 4., 3.]])
     """
     return np.take(x, indices, axis=axis)
 
@@ -230,7 +284,17 @@ def _(at: Shape, x: Any, *, indices: Any, axis: int | None) -> Any:
 
 @op
 def repeat(x: Any, *, repeats: Any, axis: int | None = None) -> Any:
-    """Each element `repeats` times in a row (one number, or one for each) along an axis."""
+    """Each element `repeats` times in a row (one number, or one for each) along an axis.
+
+    Raises:
+        ShapeError, DtypeError: repeats that are neither one nor one for each, or no integers.
+        OptionError: negative repeats.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.repeat(tg.Tensor([1.0, 2.0]), [2, 1])
+        Tensor([1., 1., 2.])
+    """
     return np.repeat(x, repeats, axis=axis)
 
 
@@ -273,7 +337,17 @@ def _(at: Shape, x: Any, *, repeats: Any, axis: int | None) -> Any:
 
 @op
 def stack(*arrays: Any, axis: int = 0) -> Any:
-    """Arrays of one shape along a new axis: ``stack([a, b], axis=1)``."""
+    """Arrays of one shape along a new axis: ``stack([a, b], axis=1)``.
+
+    Raises:
+        ShapeError: arrays of several shapes, or an axis out of range.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.stack([tg.Tensor([1.0, 2.0]), tg.Tensor([3.0, 4.0])], axis=1)
+        Tensor([[1., 3.],
+                [2., 4.]])
+    """
     return np.stack(arrays, axis=axis)
 
 
@@ -298,7 +372,16 @@ def _(at: Shape, *arrays: Any, axis: int) -> Any:
 
 @op
 def split(x: Any, *, sections: Any, axis: int = 0) -> Any:
-    """Parts along an axis, as a tuple: so many equal ones, or cut before the given indices."""
+    """Parts along an axis, as a tuple: so many equal ones, or cut before the given indices.
+
+    Raises:
+        ShapeError: parts that would be unequal, or cuts that do not rise.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.split(tg.Tensor([1.0, 2.0, 3.0]), [1])
+        (Tensor([1.]), Tensor([2., 3.]))
+    """
     return tuple(np.split(x, sections, axis=axis))
 
 
@@ -353,6 +436,11 @@ def pad(x: Any, *, pad_width: Any, mode: str = "constant", constant_values: floa
 
     Raises:
         OptionError: another mode, or a width that does not fit.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.pad(tg.Tensor([1.0, 2.0, 3.0]), (1, 2), mode="reflect")
+        Tensor([2., 1., 2., 3., 2., 1.])
     """
     if not pad_width:  # no axes to pad
         return np.array(x)

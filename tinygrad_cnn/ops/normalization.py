@@ -63,6 +63,16 @@ def batch_norm_train(x: Any, weight: Any = None, bias: Any = None, *, eps: float
 
     Returns:
         (y, mean, variance): y like x; the statistics (C,) each, the variance biased (÷ m·p·q).
+
+    Raises:
+        ShapeError: one value per channel, or weight or bias is not (C,).
+        DtypeError: not of one floating dtype.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> y, mean, var = tg.batch_norm_train(tg.Tensor([[1.0], [3.0]]), eps=0)
+        >>> y.numpy().tolist(), mean.item(), var.item()
+        ([[-1.0], [1.0]], 2.0, 1.0)
     """
     axes = _others(x)
     mean = x.mean(axis=axes)
@@ -144,6 +154,15 @@ def batch_norm_eval(
         mean, var: the statistics, (C,) each.
         weight, bias: γ and β, (C,) each, or None.
         eps: added to the variance.
+
+    Raises:
+        ShapeError, DtypeError: statistics, weight or bias are not (C,), or not of x's dtype.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> x, mean, var = tg.Tensor([[1.0], [3.0]]), tg.Tensor([1.0]), tg.Tensor([4.0])
+        >>> tg.batch_norm_eval(x, mean, var, eps=0).numpy().tolist()
+        [[0.0], [1.0]]
     """
     scale = 1 / np.sqrt(var + eps)
     scale = scale if weight is None else scale * weight
@@ -221,6 +240,14 @@ def batch_norm(
 
     Raises:
         OptionError: evaluation without running statistics, or momentum out of 0 … 1.
+
+    Example:
+        >>> import numpy as np, tinygrad_cnn as tg
+        >>> running = np.zeros(1), np.ones(1)
+        >>> tg.batch_norm(np.array([[1.0], [3.0]]), *running, training=True, eps=0).tolist()
+        [[-1.0], [1.0]]
+        >>> float(running[0][0]), round(float(running[1][0]), 4)
+        (0.2, 1.1)
     """
     if not flag("batch_norm", "training", training):
         if running_mean is None or running_var is None:

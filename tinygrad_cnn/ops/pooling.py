@@ -131,6 +131,14 @@ def _max_pool(d: int) -> Op:
 
     Raises:
         ShapeError, DtypeError, OptionError: naming the sizes that do not fit.
+
+    Example:
+        >>> import numpy as np, tinygrad_cnn as tg
+        >>> x = np.arange(3.0**{d}).reshape(1, 1, *[3] * {d})
+        >>> float(tg.max_pool{d}d(x, 2, stride=1).max()) == 3**{d} - 1
+        True
+        >>> tg.max_pool{d}d(x, 2, ceil_mode=True).shape[2:] == (2,) * {d}
+        True
     """
     pool: Op = op(f"max_pool{d}d", forward)
 
@@ -286,6 +294,14 @@ def _average_pool(d: int) -> tuple[Op, Op]:
 
     Raises:
         ShapeError, DtypeError, OptionError: naming the sizes that do not fit.
+
+    Example:
+        >>> import numpy as np, tinygrad_cnn as tg
+        >>> x = np.ones((1, 1, *[2] * {d}))
+        >>> float(tg.avg_pool{d}d(x, 2, padding=1).max()) == 1 / 2**{d}  # the rest is padding
+        True
+        >>> float(tg.avg_pool{d}d(x, 2, padding=1, count_include_pad=False).max())
+        1.0
     """
     pool: Op = op(f"avg_pool{d}d", forward)
 

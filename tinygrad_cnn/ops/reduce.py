@@ -23,6 +23,9 @@ from .shape import broadcast_to, concatenate
 def sum(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """The sum over `axis` (one, several, or all).
 
+    Raises:
+        ShapeError, DtypeError: an axis out of range, given twice, or no int.
+
     Example:
         >>> import tinygrad_cnn as tg
         >>> tg.sum(tg.Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1)
@@ -44,7 +47,16 @@ def _(at: Shape, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
 @axes_checked
 @op
 def mean(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
-    """The mean over `axis` (one, several, or all)."""
+    """The mean over `axis` (one, several, or all).
+
+    Raises:
+        ShapeError, DtypeError: an axis out of range, given twice, or no int.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.mean(tg.Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0, keepdims=True)
+        Tensor([[2., 3.]])
+    """
     return np.mean(x, axis=axis, keepdims=keepdims)
 
 
@@ -102,6 +114,13 @@ max = _extreme(
 
     Raises:
         ShapeError: there is nothing to reduce.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> x = tg.Tensor([1.0, 3.0, 3.0, 1.0], requires_grad=True)
+        >>> tg.max(x).backward()
+        >>> x.grad
+        Tensor([0., 1., 0., 0.])
     """,
 )
 min = _extreme(
@@ -115,6 +134,13 @@ min = _extreme(
 
     Raises:
         ShapeError: there is nothing to reduce.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> x = tg.Tensor([1.0, 3.0, 3.0, 1.0], requires_grad=True)
+        >>> tg.min(x).backward()
+        >>> x.grad
+        Tensor([1., 0., 0., 0.])
     """,
 )
 
@@ -122,7 +148,18 @@ min = _extreme(
 @axes_checked
 @op
 def prod(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
-    """The product over `axis`. Its gradient is right with zeros among the factors, too."""
+    """The product over `axis`. Its gradient is right with zeros among the factors, too.
+
+    Raises:
+        ShapeError, DtypeError: an axis out of range, given twice, or no int.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> x = tg.Tensor([2.0, 0.0, 3.0], requires_grad=True)
+        >>> tg.prod(x).backward()
+        >>> x.grad
+        Tensor([0., 6., 0.])
+    """
     return np.prod(x, axis=axis, keepdims=keepdims)
 
 

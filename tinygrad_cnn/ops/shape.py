@@ -17,7 +17,16 @@ from .options import is_integer, sizes
 
 @op
 def reshape(x: Any, *, shape: int | Shape) -> Any:
-    """The same elements, row-major, in another shape; one size may be -1."""
+    """The same elements, row-major, in another shape; one size may be -1.
+
+    Raises:
+        ShapeError: a shape of another number of elements.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.reshape(tg.Tensor([[1.0, 2.0], [3.0, 4.0]]), (1, -1))
+        Tensor([[1., 2., 3., 4.]])
+    """
     return np.reshape(x, shape)
 
 
@@ -54,7 +63,17 @@ def _(at: Shape, x: Any, *, shape: Shape) -> Any:
 
 @op
 def transpose(x: Any, *, axes: tuple[int, ...] | None = None) -> Any:
-    """Axes in another order; reversed if none is given."""
+    """Axes in another order; reversed if none is given.
+
+    Raises:
+        ShapeError: axes that are no permutation.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.transpose(tg.Tensor([[1.0, 2.0], [3.0, 4.0]]))
+        Tensor([[1., 3.],
+                [2., 4.]])
+    """
     return np.transpose(x, axes)
 
 
@@ -87,7 +106,17 @@ def _(at: Shape, x: Any, *, axes: tuple[int, ...]) -> Any:
 
 @op
 def broadcast_to(x: Any, *, shape: Shape) -> Any:
-    """Repeat along new axes and axes of size 1, as NumPy broadcasts."""
+    """Repeat along new axes and axes of size 1, as NumPy broadcasts.
+
+    Raises:
+        ShapeError: a shape that x does not stretch to.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.broadcast_to(tg.Tensor([1.0, 2.0]), (2, 2))
+        Tensor([[1., 2.],
+                [1., 2.]])
+    """
     return np.broadcast_to(x, shape)
 
 
@@ -120,6 +149,11 @@ def astype(x: Any, *, dtype: Any) -> Any:
 
     Raises:
         DtypeError: not a dtype of real numbers.
+
+    Example:
+        >>> import numpy as np, tinygrad_cnn as tg
+        >>> tg.astype(tg.Tensor([1.5]), np.float64)
+        Tensor([1.5], dtype=float64)
     """
     return np.asarray(x).astype(dtype)
 
@@ -150,7 +184,19 @@ def _(at: Shape, x: Any, *, dtype: Any) -> Any:
 
 @op
 def getitem(x: Any, *, index: Any) -> Any:
-    """``x[index]``, with every form of index that NumPy has; repeated indices add up backward."""
+    """``x[index]``, with every form of index that NumPy has; repeated indices add up backward.
+
+    Raises:
+        ShapeError: an index out of range, or too many.
+        DtypeError: an index array that is not of integers or booleans.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> x = tg.Tensor([1.0, 2.0, 3.0], requires_grad=True)
+        >>> x[[0, 0, 2]].sum().backward()
+        >>> x.grad
+        Tensor([2., 0., 1.])
+    """
     return np.asarray(x)[index]
 
 
@@ -240,7 +286,16 @@ def _(at: Shape, x: Any, *, index: Any, shape: Shape) -> Any:
 
 @op
 def concatenate(*arrays: Any, axis: int = 0) -> Any:
-    """Join a list of arrays along an axis: ``concatenate([a, b], axis=1)``."""
+    """Join a list of arrays along an axis: ``concatenate([a, b], axis=1)``.
+
+    Raises:
+        ShapeError: sizes that differ in another axis, or an axis out of range.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.concatenate([tg.Tensor([1.0]), tg.Tensor([2.0, 3.0])])
+        Tensor([1., 2., 3.])
+    """
     return np.concatenate(arrays, axis=axis)
 
 

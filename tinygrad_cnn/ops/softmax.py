@@ -57,6 +57,9 @@ def log_softmax(x: Any, *, axis: int = -1) -> Any:
 
     −∞ among them has the probability 0. Where all are −∞, or one is +∞, all become NaN.
 
+    Raises:
+        ShapeError, DtypeError: an axis out of range; integer logits.
+
     Example:
         >>> import tinygrad_cnn as tg
         >>> tg.log_softmax(tg.Tensor([0.0, 1e4])).numpy()
@@ -79,7 +82,16 @@ def _(at: Shape, x: Any, *, axis: int) -> Any:
 @_along_one_axis
 @op
 def softmax(x: Any, *, axis: int = -1) -> Any:
-    """eˣⁱ / Σⱼ eˣʲ along `axis`: positive, and sums to 1. Of ±∞: see `log_softmax`."""
+    """eˣⁱ / Σⱼ eˣʲ along `axis`: positive, and sums to 1. Of ±∞: see `log_softmax`.
+
+    Raises:
+        ShapeError, DtypeError: an axis out of range; integer logits.
+
+    Example:
+        >>> import numpy as np, tinygrad_cnn as tg
+        >>> tg.softmax(tg.Tensor([0.0, 0.0, -np.inf]))
+        Tensor([0.5, 0.5, 0. ])
+    """
     e = np.exp(x - np.max(x, axis=axis, keepdims=True, initial=-np.inf))
     return e / np.sum(e, axis=axis, keepdims=True)
 

@@ -20,13 +20,33 @@ from .softmax import log_sum_exp
 
 @op
 def var(x: Any, *, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
-    """The variance over `axis`: squared distances from the mean, summed, ÷ (n − ddof)."""
+    """The variance over `axis`: squared distances from the mean, summed, ÷ (n − ddof).
+
+    Raises:
+        ShapeError, DtypeError: an axis out of range, given twice, or no int.
+        OptionError: ddof that leaves nothing to divide by.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.var(tg.Tensor([1.0, 3.0])).item(), tg.var(tg.Tensor([1.0, 3.0]), ddof=1).item()
+        (1.0, 2.0)
+    """
     return _spread(np.var, x, axis=axis, ddof=ddof, keepdims=keepdims)
 
 
 @op
 def std(x: Any, *, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
-    """The standard deviation over `axis`, √var. Where it is 0 its gradient is taken as 0."""
+    """The standard deviation over `axis`, √var. Where it is 0 its gradient is taken as 0.
+
+    Raises:
+        ShapeError, DtypeError: an axis out of range, given twice, or no int.
+        OptionError: ddof that leaves nothing to divide by.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.std(tg.Tensor([[1.0, 3.0], [2.0, 2.0]]), axis=1)
+        Tensor([1., 0.])
+    """
     return _spread(np.std, x, axis=axis, ddof=ddof, keepdims=keepdims)
 
 
@@ -96,7 +116,16 @@ def _(at: Shape, x: Any, *, axis: tuple[int, ...], ddof: int, keepdims: bool) ->
 @axes_checked
 @op
 def norm(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
-    """The Euclidean norm over `axis`, √Σx². Where it is 0 its gradient is taken as 0."""
+    """The Euclidean norm over `axis`, √Σx². Where it is 0 its gradient is taken as 0.
+
+    Raises:
+        ShapeError, DtypeError: an axis out of range, given twice, or no int.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.norm(tg.Tensor([[3.0, 4.0], [0.0, 0.0]]), axis=1)
+        Tensor([5., 0.])
+    """
     x = floating(x)
     largest = np.max(np.abs(x), axis=axis, keepdims=True, initial=0)
     scale = np.where((largest == 0) | ~np.isfinite(largest), 1, largest).astype(x.dtype)
@@ -122,6 +151,14 @@ def logsumexp(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """log Σ eˣ over `axis`; stable for x of any size.
 
     Of nothing but −∞ it is −∞, and its gradient is taken as 0.
+
+    Raises:
+        ShapeError, DtypeError: an axis out of range, given twice, or no int.
+
+    Example:
+        >>> import numpy as np, tinygrad_cnn as tg
+        >>> round(tg.logsumexp(np.array([1000.0, 1000.0])).item() - 1000, 4)  # log 2
+        0.6931
     """
     x = floating(x)
     largest = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
@@ -145,7 +182,16 @@ def _(at: Shape, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 @op
 def cumsum(x: Any, *, axis: int | None = None) -> Any:
-    """The running sum along an axis; of the flattened input if `axis` is None."""
+    """The running sum along an axis; of the flattened input if `axis` is None.
+
+    Raises:
+        ShapeError, DtypeError: an axis out of range, or no int.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.cumsum(tg.Tensor([1.0, 2.0, 3.0]))
+        Tensor([1., 3., 6.])
+    """
     return np.cumsum(x, axis=axis)
 
 
@@ -175,6 +221,11 @@ def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
 
     Raises:
         ShapeError: an axis out of range, or nothing to search.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.argmax(tg.Tensor([[1.0, 5.0, 5.0], [3.0, 2.0, 1.0]]), axis=1).tolist()
+        [1, 0]
     """
     values = np.asarray(constant(x))
     along = None if axis is None else one_axis(axis, values.ndim, "argmax")
