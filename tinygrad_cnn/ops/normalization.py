@@ -74,17 +74,16 @@ def batch_norm_train(x: Any, weight: Any = None, bias: Any = None, *, eps: float
         >>> y.numpy().tolist(), mean.item(), var.item()
         ([[-1.0], [1.0]], 2.0, 1.0)
     """
-    axes = _others(x)
-    mean = x.mean(axis=axes)
-    y = x - _channels(mean, x.ndim)
-    count = x.size // x.shape[1]
+    flat = x.reshape(*x.shape[:2], -1)
+    mean = flat.mean(axis=(0, 2))
+    y = flat - mean[:, None]
     wide = np.result_type(x.dtype, np.float32)  # a sum of squares overflows float16
-    var = np.einsum("nci,nci->c", *[y.reshape(*y.shape[:2], -1)] * 2, dtype=wide) / count
+    var = np.einsum("nci,nci->c", y, y, dtype=wide) / (x.size // x.shape[1])
     scale = 1 / np.sqrt(var + eps)
-    y *= _channels(scale if weight is None else scale * weight, x.ndim)
+    y *= (scale if weight is None else scale * weight)[:, None]
     if bias is not None:
-        y += _channels(bias, x.ndim)
-    return y, mean, var.astype(x.dtype, copy=False)
+        y += bias[:, None]
+    return y.reshape(x.shape), mean, var.astype(x.dtype, copy=False)
 
 
 @batch_norm_train.check
