@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import defaults
-from ..backward import grad
+from ..backward import grad, walk
 from ..errors import DtypeError, OptionError, ShapeError
 from ..graph import Graph, Node
 from ..nn.module import Module
@@ -117,14 +117,14 @@ class EngineSubject(Subject):
         return np.array(self.compute().node.value, copy=True)
 
     def record(self) -> tuple[Array, Pull]:
-        y = self.compute()
+        y, nodes = self.compute(), [tensor.node for tensor in self.tensors]
 
         def pull(cotangent: Array) -> list[Any]:
             if not y.requires_grad:
                 return [None] * len(self.tensors)
             seed = cotangent.reshape(y.shape).astype(y.dtype)
-            found = grad(y, self.tensors, grad_outputs=seed, allow_unused=True)
-            return [None if g is None else g.node.value for g in found]
+            found = walk({y.node: seed}, wanted=nodes)  # as grad does, without its Tensors
+            return [found.get(node) for node in nodes]
 
         return np.array(y.node.value, copy=True), pull
 
