@@ -204,6 +204,8 @@ def test_batch_norm_s_statistics(options, error, message):
         (lambda: tg.argmax(X, axis=(0, 1)), DtypeError, r"argmax: axis must be an int, got \(0, 1"),
         (lambda: tg.einsum(3, X), OptionError, "einsum: subscripts must be a string, got int"),
         (lambda: tg.einsum("ij"), OptionError, "einsum: there are no operands"),
+        (lambda: tg.einsum("...i...", X), OptionError, "einsum: '...i...' has two ellipses"),
+        (lambda: tg.einsum("ij", [[1.0], []]), ShapeError, r"einsum: operand .* is no array"),
         (lambda: tg.einsum("i1", X), OptionError, "einsum: 'i1' may hold letters, commas"),
         (lambda: tg.einsum("ij,jk", X), OptionError, "einsum: 'ij,jk' names 2 operands, got 1"),
         (lambda: tg.einsum("i", X), ShapeError, "einsum: 'i' in 'i' does not fit 2 axes"),

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..definition import add_up
 from ..errors import OptionError, ShapeError
-from ..op import Op, Shape, op
+from ..op import Op, Shape, constant, op
 from .shape import reshape
 
 
@@ -46,8 +46,15 @@ def einsum(subscripts: str, *operands: Any) -> Any:
         raise OptionError(f"einsum: subscripts must be a string, got {type(subscripts).__name__}")
     if not operands:
         raise OptionError("einsum: there are no operands")
-    inputs, output = _letters(subscripts, [len(getattr(a, "shape", np.shape(a))) for a in operands])
+    inputs, output = _letters(subscripts, list(map(_rank, operands)))
     return _einsum(list(operands), inputs=inputs, output=output)
+
+
+def _rank(operand: Any) -> int:
+    try:
+        return np.ndim(constant(operand))
+    except ValueError as error:  # ragged
+        raise ShapeError(f"einsum: operand {operand!r} is no array: {error}") from None
 
 
 def _letters(subscripts: str, ranks: list[int]) -> tuple[tuple[str, ...], str]:
@@ -58,6 +65,8 @@ def _letters(subscripts: str, ranks: list[int]) -> tuple[tuple[str, ...], str]:
     plain = text.replace("->", "").replace(",", "").replace("...", "")
     if not all(c in string.ascii_letters for c in plain):
         raise OptionError(f"einsum: {subscripts!r} may hold letters, commas, '...' and one '->'")
+    if any(term.count("...") > 1 for term in (*terms, right)):
+        raise OptionError(f"einsum: {subscripts!r} has two ellipses where one can be")
     if len(terms) != len(ranks):
         raise OptionError(f"einsum: {subscripts!r} names {len(terms)} operands, got {len(ranks)}")
     free = [c for c in string.ascii_letters if c not in plain]
