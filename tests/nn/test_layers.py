@@ -102,6 +102,17 @@ def test_an_embedding_s_padding_is_0_and_gets_no_gradient():
     assert layer.weight.grad.numpy().tolist() == [[1, 1], [2, 2], [0, 0], [0, 0]]
 
 
+def test_kernels_at_each_position_are_drawn_like_a_convolution_s():
+    """He's variance is 2 / fan in, of the channels and cells that one output sums over."""
+    tg.manual_seed(0)
+    layer = nn.init.initialize(
+        nn.LocallyConnected2d(8, 16, input_size=6, kernel_size=3), "he_normal"
+    )
+    assert layer.weight.shape == (16, 8, 3, 3, 4, 4)
+    assert layer.weight.numpy().var() == pytest.approx(2 / (8 * 9), rel=0.05)
+    assert not layer.bias.numpy().any()
+
+
 def test_pooling_layers():
     x = images(2, 3, 4, 6)
     assert nn.MaxPool2d(2)(x).shape == nn.AvgPool2d(2)(x).shape == (2, 3, 2, 3)

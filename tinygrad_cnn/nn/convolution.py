@@ -190,7 +190,16 @@ class LocallyConnected2d(Module):
     Attributes:
         weight: (out_channels, in_channels, kh, kw, OH, OW).
         bias: (out_channels, OH, OW), or None.
+
+    Example:
+        >>> import numpy as np, tinygrad_cnn as tg
+        >>> layer = tg.nn.LocallyConnected2d(1, 2, input_size=8, kernel_size=3)
+        >>> layer(tg.Tensor(np.zeros((1, 1, 8, 8), np.float32))).shape, layer.weight.shape
+        ((1, 2, 6, 6), (2, 1, 3, 3, 6, 6))
     """
+
+    has_fans = True
+    position_axes = 2
 
     def __init__(
         self,

@@ -74,7 +74,7 @@ BY_NAME: dict[str, Callable[[tuple[int, ...]], Array]] = {
 
 
 def initialize(module: Module, name: str) -> Module:
-    """Draw all weights of linear and convolutional layers anew, and set their biases to 0.
+    """Draw all weights of linear, convolutional and locally connected layers; biases become 0.
 
     Args:
         module: changed in place, with all modules inside it.
@@ -91,15 +91,18 @@ def initialize(module: Module, name: str) -> Module:
         >>> float(model.features.conv1.bias.data.max())
         0.0
     """
-    if name not in BY_NAME:
+    if not isinstance(name, str) or name not in BY_NAME:
         raise OptionError(f"initialize: {name!r} is not one of {', '.join(BY_NAME)}")
     for _, inner in module.named_modules():
         weight, bias = getattr(inner, "weight", None), getattr(inner, "bias", None)
         if weight is None or weight.ndim < 2 or not inner.has_fans:
             continue
-        weight.data = BY_NAME[name](weight.shape).astype(weight.dtype)
+        kernel = weight.shape[: weight.ndim - inner.position_axes]  # the same at each position
+        positions = weight.size // math.prod(kernel)
+        drawn = np.stack([BY_NAME[name](kernel) for _ in range(positions)], axis=-1)
+        weight.data = drawn.reshape(weight.shape).astype(weight.dtype)
         if bias is not None:
-            fan_in = fans(weight.shape)[0]
+            fan_in = fans(kernel)[0]
             fresh = pytorch_default(bias.shape, fan_in) if name == "pytorch" else 0.0 * bias.data
             bias.data = fresh.astype(bias.dtype)
     return module

@@ -50,6 +50,7 @@ class Module:
     _forward_hooks: tuple[Hook, ...] = ()
     _backward_hooks: tuple[Hook, ...] = ()
     has_fans = False  # does its weight map inputs to outputs, (out, in, …)? See `init`
+    position_axes = 0  # how many of its weight's last axes are places that each have a kernel
 
     def __init__(self) -> None:
         self.training = True
