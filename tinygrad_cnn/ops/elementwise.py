@@ -176,7 +176,7 @@ minimum = _elementwise(
 
 
 def _relu(x: Any) -> Any:
-    """The larger of x and 0; the gradient at 0 is 0."""
+    """The larger of x and 0; NaN of NaN. The gradient at 0 is 0, and so it is at NaN."""
     return np.maximum(x, 0)
 
 
