@@ -1,14 +1,12 @@
 """Layers, and the mistakes that people plant in their gradients.
 
 A layer is a pair of plain-array functions; its right gradient comes from the engine. A mistake
-turns that gradient into a wrong one, wherever it can be made. Run as a script, this file prints
-how often each mistake gets each diagnosis.
+turns that gradient into a wrong one, wherever it can be made. `benchmarks/verdicts.py` counts how
+often each mistake gets each diagnosis.
 """
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -69,6 +67,12 @@ def _vectors(random: np.random.Generator) -> list[Any]:
     return [random.standard_normal((_n(random), _n(random, 3, 6)))]
 
 
+def _of_both_signs(random: np.random.Generator) -> list[Any]:
+    x = np.abs(_vectors(random)[0])
+    x[:, 1::3] *= -1
+    return [x]
+
+
 def _residual(random: np.random.Generator) -> list[Any]:
     c = _n(random, 1, 3)
     return [
@@ -79,6 +83,34 @@ def _residual(random: np.random.Generator) -> list[Any]:
 
 def residual(x: Any, w: Any) -> Any:
     return tg.residual_add(x, tg.tanh(tg.conv2d(x, w, padding=1)))
+
+
+def _pairs(random: np.random.Generator) -> list[Any]:
+    shape = (_n(random), _n(random, 2, 5))
+    return [random.standard_normal(shape), random.standard_normal(shape)]
+
+
+def _scaled(random: np.random.Generator) -> list[Any]:
+    x = _image(random)
+    return [x, random.standard_normal((x.shape[1], 1, 1))]
+
+
+def _labels(x: Any) -> Any:
+    return np.arange(x.shape[0]) * 2 % x.shape[1]
+
+
+def sigmoid_loss(x: Any) -> Any:
+    """The cross-entropy of yes and no, from logits."""
+    return (tg.log(1 + tg.exp(x)) - x * (np.arange(x.size).reshape(x.shape) % 2)).sum(axis=1)
+
+
+_PICKED = np.array([0, 2, 2, 1, 2])
+
+
+def soft_targets(x: Any) -> Any:
+    """The cross-entropy of each row with targets of several classes."""
+    target = np.linspace(1, 2, x.shape[1]) / np.linspace(1, 2, x.shape[1]).sum()
+    return -(tg.log_softmax(x) * target).sum(axis=1)
 
 
 LAYERS = [
@@ -94,6 +126,24 @@ LAYERS = [
     Layer("batch norm", lambda x, w, b: tg.batch_norm_train(x, w, b)[0], _norm, "bias norm"),
     Layer("softmax", tg.softmax, _vectors, "softmax"),
     Layer("residual block", residual, _residual, "residual"),
+    Layer("relu", tg.relu, lambda r: [_image(r)], "max"),
+    Layer("maximum", tg.maximum, _pairs, "max"),
+    Layer("max over rows", lambda x: tg.max(x, axis=1), _vectors, "max"),
+    Layer("cross-entropy", lambda x: tg.cross_entropy(x, _labels(x)), _vectors, "loss"),
+    Layer("soft targets", soft_targets, _vectors, "loss"),
+    Layer("product", lambda x, w: x * w, _pairs, "product"),
+    Layer("scale", lambda x, w: x * w, _scaled, "product"),
+    Layer("sigmoid loss", sigmoid_loss, _vectors, "sigmoid loss"),
+    Layer("dense, tanh", lambda x, w: tg.tanh(tg.matmul(x, w)), lambda r: _linear(r)[:2],
+          "dense tanh"),
+    Layer("conv2d, tanh", lambda x, w: tg.tanh(tg.conv2d(x, w)), lambda r: _convolution(r)[:2],
+          "dense tanh"),
+    Layer("dropout", lambda x: x * (2.0 * (np.arange(x.size).reshape(x.shape) % 3 > 0)),
+          _vectors, "mask"),
+    Layer("doubled relu", lambda x: tg.relu(x) * 2, _of_both_signs, "mask"),
+    Layer("embedding", lambda w: w[:, _PICKED], lambda r: [r.standard_normal((_n(r), 3))],
+          "gather"),
+    Layer("gate", lambda x, w: tg.tanh(x) * w, _pairs, "product"),
 ]  # fmt: skip
 
 
@@ -147,7 +197,7 @@ def _swapped(layer: Layer, arrays: list[Any], random: Any) -> Vjp | None:
 
 
 def _last_batch(layer: Layer, arrays: list[Any], random: Any) -> Vjp | None:
-    if "bias" not in layer.kind and len(arrays) > 1:
+    if ("bias" not in layer.kind and len(arrays) > 1) or layer.name == "cross-entropy":
         return None
     k = int(random.integers(len(arrays)))
 
@@ -177,8 +227,13 @@ def _axes(g: Any) -> tuple[int, ...]:
 
 
 def _border(layer: Layer, arrays: list[Any], k: int) -> Any:
-    if arrays[k].ndim < 4 or k > 0 or min(arrays[k].shape[2:]) < 3 or layer.name == "max pool":
-        return None  # few maxima lie inside
+    if (
+        arrays[k].ndim < 4
+        or k > 0
+        or min(arrays[k].shape[2:]) < 3
+        or "max" in layer.name + layer.kind
+    ):
+        return None  # few winners lie inside
     inside = (slice(None), slice(None), slice(1, -1), slice(1, -1))
 
     def cut(gradient: Any) -> Any:
@@ -264,6 +319,95 @@ def _term(layer: Layer, arrays: list[Any], random: Any) -> Vjp | None:
     return None
 
 
+def _all_win(layer: Layer, arrays: list[Any], random: Any) -> Vjp | None:
+    """The gradient of a maximum for all elements alike."""
+    if layer.name == "max pool":
+
+        def vjp(g: Any, x: Any) -> list[Any]:
+            made = np.zeros_like(x)
+            spread = g.repeat(2, axis=2).repeat(2, axis=3)
+            made[:, :, : spread.shape[2], : spread.shape[3]] = spread
+            return [made]
+
+        return vjp
+    if layer.kind != "max" or (layer.name == "relu" and (arrays[0] > 0).all()):
+        return None
+    if layer.name == "max over rows":
+        return lambda g, x: [np.broadcast_to(g[:, None], x.shape).copy()]
+    return lambda g, *inputs: [g.copy() for _ in inputs]
+
+
+def _shared(layer: Layer, arrays: list[Any], random: Any) -> Vjp | None:
+    """The gradient of a maximum in equal parts for all elements."""
+    if layer.name not in ("max pool", "max over rows"):
+        return None
+    every = _all_win(layer, arrays, random)
+    assert every is not None
+    k = 4 if layer.name == "max pool" else arrays[0].shape[1]
+    return lambda g, x: every(g / k, x)
+
+
+def _outer(layer: Layer, arrays: list[Any], random: Any) -> Vjp | None:
+    """The gradient of a dense or convolutional layer without that of the tanh behind it."""
+    if layer.kind != "dense tanh":
+        return None
+    return lambda g, x, w: layer.vjp(g / (1 - layer.f(x, w) ** 2), x, w)
+
+
+def _no_mask(layer: Layer, arrays: list[Any], random: Any) -> Vjp | None:
+    if layer.kind != "mask" or not (layer.f(*arrays) == 0).any():
+        return None
+    return lambda g, x: [g * 2]
+
+
+def _lost(layer: Layer, arrays: list[Any], random: Any) -> Vjp | None:
+    """Cotangents that meet at one element overwrite one another."""
+    if layer.kind != "gather":
+        return None
+
+    def vjp(g: Any, w: Any) -> list[Any]:
+        made = np.zeros_like(w)
+        made[:, _PICKED] = g
+        return [made]
+
+    return vjp
+
+
+def _no_target(layer: Layer, arrays: list[Any], random: Any) -> Vjp | None:
+    if "loss" not in layer.kind:
+        return None
+
+    if layer.name == "sigmoid loss":
+        return lambda g, x: [g[:, None] / (1 + np.exp(-x))]
+
+    def vjp(g: Any, x: Any) -> list[Any]:
+        each = np.broadcast_to(g / (x.shape[0] if g.ndim == 0 else 1), x.shape[:1])
+        return [tg.softmax(x) * each[:, None]]
+
+    return vjp
+
+
+def _no_factor(layer: Layer, arrays: list[Any], random: Any) -> Vjp | None:
+    """The gradient for the first input, as if the second were 1 or the identity."""
+    if layer.kind not in ("product", "bias norm") and layer.name != "matmul":
+        return None
+    if arrays[1].size == 1:
+        return None  # a constant factor
+
+    def vjp(g: Any, x: Any, w: Any, *rest: Any) -> list[Any]:
+        one = np.eye(len(w)) if layer.name == "matmul" else np.ones_like(w)
+        return [layer.vjp(g, x, one, *rest)[0], *layer.vjp(g, x, w, *rest)[1:]]
+
+    return vjp
+
+
+def _passed_on(layer: Layer, arrays: list[Any], random: Any) -> Vjp | None:
+    """The bare cotangent for the last input, where it should be multiplied by a derivative."""
+    if layer.kind not in ("product", "elementwise") or layer.name == "scale":
+        return None
+    return lambda g, *inputs: [*layer.vjp(g, *inputs)[:-1], g.copy()]
+
+
 MISTAKES = [
     Mistake("sign", _after(lambda layer, a, k: lambda d: -d), ("sign",)),
     Mistake("factor 2", _after(lambda layer, a, k: lambda d: 2 * d), ("constant factor",)),
@@ -303,7 +447,11 @@ MISTAKES = [
     Mistake("kernel not turned", _correlated, ("flipped",)),
     Mistake(
         "shifted",
-        _after(lambda layer, a, k: (lambda d: np.roll(d, 1, -1)) if a[k].ndim > 2 else None),
+        _after(
+            lambda layer, a, k: (
+                (lambda d: np.roll(d, 1, -1)) if a[k].ndim > 2 and a[k].shape[-1] > 1 else None
+            )
+        ),
         ("shifted",),
     ),
     Mistake("border", _after(_border), ("border",)),
@@ -314,10 +462,22 @@ MISTAKES = [
     Mistake("both frozen", _frozen("mean and variance"), ("statistic constant",)),
     Mistake("sum frozen", _frozen("sum of exponentials"), ("statistic constant",)),
     Mistake("term", _term, ("term missing",)),
+    Mistake("all win", _all_win, ("winner ignored",)),
+    Mistake("no target", _no_target, ("target missing", "constant missing")),
+    Mistake("shared by all", _shared, ("winner ignored",)),
+    Mistake("outer derivative", _outer, ("outer derivative missing",)),
+    Mistake("no mask", _no_mask, ("mask missing", "winner ignored")),
+    Mistake("overwritten", _lost, ("outputs lost",)),
+    Mistake("no factor", _no_factor, ("factor missing",)),
+    Mistake("passed on", _passed_on, ("factor missing",)),
     Mistake(
         "noise",
         _after(
-            lambda layer, a, k: lambda d: d * (1 + 0.3 * np.cos(np.arange(d.size).reshape(d.shape)))
+            lambda layer, a, k: (
+                (lambda d: d * (1 + 0.3 * np.cos(np.arange(d.size).reshape(d.shape))))
+                if a[k].size > 1
+                else None
+            )
         ),
         ("none",),
     ),
@@ -335,21 +495,3 @@ def plantable(seed: int) -> list[tuple[Mistake, Layer, list[Any], Vjp]]:
             if vjp is not None:
                 found.append((mistake, layer, arrays, vjp))
     return found
-
-
-def confusion(seeds: int) -> dict[str, Counter[str]]:
-    """How often each mistake was given each diagnosis."""
-    table: dict[str, Counter[str]] = {}
-    for seed in range(seeds):
-        for mistake, layer, arrays, vjp in plantable(seed):
-            report = tg.gradcheck(layer.f, arrays, vjp=vjp)
-            table.setdefault(mistake.name, Counter())[report.pattern or report.verdict] += 1
-            if (report.pattern or report.verdict) not in mistake.patterns:
-                shapes = [a.shape for a in arrays]
-                print(f"seed {seed}: {mistake.name} in {layer.name} {shapes}: {report.diagnosis}")
-    return table
-
-
-if __name__ == "__main__":
-    for name, counts in confusion(int(sys.argv[1]) if len(sys.argv) > 1 else 3).items():
-        print(f"{name:24s}", ", ".join(f"{p} {c}" for p, c in counts.most_common()))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import formulas, places, scaling
+from . import factors, formulas, places, scaling
 from .case import Case, Pattern
 
 PATTERNS: dict[str, Pattern] = {
@@ -24,10 +24,17 @@ PATTERNS: dict[str, Pattern] = {
     "shifted": places.shifted,
     "flipped": places.flipped,
     "border": places.border,
+    "winner ignored": factors.winner_ignored,
+    "factor missing": factors.factor_missing,
+    "target missing": factors.target_missing,
+    "outer derivative missing": factors.outer_derivative_missing,
+    "outputs lost": factors.outputs_lost,
     "output for input": formulas.output_for_input,
     "input for output": formulas.input_for_output,
     "statistic constant": formulas.statistic_constant,
     "term missing": formulas.term_missing,
+    "constant missing": factors.constant_missing,
+    "mask missing": factors.mask_missing,
 }
 
 

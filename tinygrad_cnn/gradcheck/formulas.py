@@ -76,7 +76,7 @@ def term_missing(case: Case, k: int) -> str | None:
         if case.same(k, n - one):
             return missing + "the identity, as of a skip connection"
         share = float(np.diagonal(n - a)[0])
-        if case.same(k, n - share * one):
+        if n.any() and case.same(k, n - share * one):
             return f"{missing}{share:.4g} times the cotangent"
         if _shape_kept(case, k) and case.inputs[k].all():
             rest = one * np.reshape(case.output / case.inputs[k], -1)  # f = x · h(x): this is h

@@ -37,8 +37,6 @@ def transposed(case: Case, k: int) -> str | None:
 def flipped(case: Case, k: int) -> str | None:
     """A convolution's kernel turned around, or not turned around, in the backward pass."""
     shape, jacobian, outputs = case.inputs[k].shape, case.jacobian(k), case.output.ndim
-    if len(shape) < 3:
-        return None
     for spatial in _spatial_choices(shape):
         axes = tuple(outputs + a for a in spatial)
         if case.same(k, np.flip(jacobian, axes).reshape(case.analytic[k].shape)):
@@ -47,7 +45,7 @@ def flipped(case: Case, k: int) -> str | None:
             )
     if case.output.ndim != len(shape):
         return None
-    spatial = tuple(range(2, len(shape)))
+    spatial = _spatial(shape)
     sizes = [case.output.shape[a] + shape[a] for a in spatial]
     if math.prod(sizes) > 2000:
         return None
@@ -66,9 +64,7 @@ def flipped(case: Case, k: int) -> str | None:
 def shifted(case: Case, k: int) -> str | None:
     """Moved by one or two places in space, wrapped around or cut off."""
     shape, jacobian, outputs = case.inputs[k].shape, case.jacobian(k), case.output.ndim
-    if len(shape) < 3:
-        return None
-    spatial = tuple(range(2, len(shape)))
+    spatial = _spatial(shape)
     for shift in itertools.product((-2, -1, 0, 1, 2), repeat=len(spatial)):
         if not any(shift):
             continue
@@ -100,8 +96,13 @@ def border(case: Case, k: int) -> str | None:
     return None
 
 
+def _spatial(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes in space: all after batch and channels; in a matrix or a vector, the last."""
+    return tuple(range(2, len(shape))) or tuple(range(len(shape)))[-1:]
+
+
 def _spatial_choices(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    spatial = range(2, len(shape))
+    spatial = _spatial(shape)
     for count in range(len(spatial), 0, -1):
         for axes in itertools.combinations(spatial, count):
             if any(shape[a] > 1 for a in axes):
