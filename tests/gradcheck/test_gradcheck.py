@@ -112,7 +112,10 @@ def test_what_cannot_be_checked(case: str) -> None:
 
 def test_a_plain_gradient_must_fit() -> None:
     f = np.tanh
-    assert "float32" in tg.gradcheck(f, x3, vjp=lambda g, x: g.astype("f")).diagnosis
+    report = tg.gradcheck(f, x3, vjp=lambda g, x: g.astype("f"))
+    assert "is float32" in report.diagnosis
+    assert "compute in it" in report.diagnosis
+    assert "vjp=vjp" in report.snippet()
     assert "2 gradients" in tg.gradcheck(f, x3, vjp=lambda g, x: (g, g)).diagnosis
 
 

@@ -51,6 +51,8 @@ def gradients(subject: Subject, pull: Pull, cotangent: Array) -> list[Any]:
             )
         if gradient.dtype != array.dtype:
             raise DtypeError(
-                f"the gradient for '{name}' is {gradient.dtype}, the input {array.dtype}"
+                f"the gradient for '{name}' is {gradient.dtype}, the input {array.dtype}: "
+                "gradients are checked in float64, so let the function compute in it, too (in JAX, "
+                'jax.config.update("jax_enable_x64", True))'
             )
     return found

@@ -305,7 +305,7 @@ def _call(f: Any, vjp: Any, order: int, mode: str, seed: int) -> str:
         )
     elif isinstance(f, Module):
         shown, comment = "module", f"  # module is your {shown}, with the same parameters"
-    extra = f", vjp={_name(vjp)}" if vjp is not None else ""
+    extra = f", vjp={_name(vjp).replace('<lambda>', 'vjp')}" if vjp is not None else ""
     extra += f", order={order}" if order != 1 else ""
     extra += f", mode={mode!r}" if mode != "full" else ""
     return f"print(tg.gradcheck({shown}, inputs{extra}, seed={seed})){comment}"
