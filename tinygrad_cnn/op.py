@@ -172,12 +172,18 @@ class Op:
                 elif grain is not arg.grain:
                     raise self._mixed_grains()
             else:
-                if type(arg) is list:
-                    arg = np.asarray(arg)
+                if type(arg) is list or type(arg) is tuple:
+                    arg = self._array(arg)
                 nodes.append(arg)
                 values.append(arg)
         if self._check is not None:
-            options = dict(self._check(*values, **options))
+            try:
+                options = dict(self._check(*values, **options))
+            except TinygradError:
+                raise
+            except Exception as error:
+                self._explain(error, values)
+                raise
         forward = self._single if grain is not None and grain.is_single else self.forward
         mode = current_mode()
         if grain is not None and mode.watchers:
@@ -286,9 +292,27 @@ class Op:
             raise OptionError(f"{self.name}: {problem}; it takes {takes}")
         return args, options
 
+    def _array(self, value: Any) -> Any:
+        """A list, say, as an array; one of rows of several lengths is none."""
+        try:
+            return np.asarray(value)
+        except ValueError as error:
+            raise ShapeError(
+                f"{self.name}: this {type(value).__name__} is no array: {error}"
+            ) from None
+
     def _explain(self, error: Exception, values: list[Any]) -> None:
         """Say which op failed on what: in an error of ours if we know the cause, else in a note."""
-        shapes = [np.shape(v) for v in values if v is not None]
+        for name, value in zip(self.inputs, values, strict=False):
+            if value is None and name not in self.optional:
+                raise DtypeError(f"{self.name}: input {name} is missing") from error
+        arrays = [self._array(v) for v in values if v is not None]
+        for array in arrays:
+            if array.dtype.kind not in "fiub":
+                raise DtypeError(
+                    f"{self.name}: real numbers are needed, got {array.dtype} {array.shape}"
+                ) from error
+        shapes = [array.shape for array in arrays]
         if self.elementwise and isinstance(error, TypeError | ValueError):
             try:
                 np.broadcast_shapes(*shapes)

@@ -219,3 +219,23 @@ def test_batch_norm_s_statistics(options, error, message):
 def test_functions_around_ops(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_operators_of_a_tensor_say_what_does_not_fit():
+    x = tg.Tensor([1.0, 2.0, 3.0])
+    with pytest.raises(ShapeError, match=r"^==: .*\(3,\) \(4,\)"):
+        _ = x == np.ones(4)
+    with pytest.raises(DtypeError, match=r"^<: cannot compare float32 with str"):
+        _ = x < "a"
+    with pytest.raises(ShapeError, match=r"^swapaxes: axis 5 is out of range"):
+        x.swapaxes(0, 5)
+
+
+@pytest.mark.parametrize(
+    "nothing", ["a", object(), np.datetime64("2026-01-01"), ("a", 1), [[1.0], [1.0, 2.0]], 1j]
+)
+@pytest.mark.parametrize("op", [tg.add, tg.matmul, tg.where, tg.outer, tg.residual_add])
+def test_what_holds_no_numbers(op, nothing):
+    others = [tg.Tensor([1.0, 2.0], requires_grad=True)] * (len(op.inputs) - 1)
+    with pytest.raises(TinygradError, match=f"^{op.name}: "):
+        op(*others, nothing)

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from ..context import current_mode
+from ..errors import DtypeError, ShapeError
 from ..graph import Handle
 from ..op import constant
 from ..scalar import Scalar
 from ..tensor import Tensor
 from . import activation, matmul, moving, reduce, shape, softmax, statistics
 from . import elementwise as e
+from .axes import one_axis
 
 _ARITHMETIC = {
     "add": e.add,
@@ -23,6 +25,7 @@ _ARITHMETIC = {
     "truediv": e.divide,
     "pow": e.power,
 }
+_COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
 _METHODS: dict[str, Callable[..., Any]] = {
     "__neg__": e.negative,
     "__abs__": e.absolute,
@@ -58,9 +61,17 @@ def _reflected(op: Callable[..., Any]) -> Callable[..., Any]:
     return method
 
 
-def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+def _comparison(name: str) -> Callable[..., Any]:
+    compare, sign = getattr(operator, name), _COMPARISONS[name]
+
     def method(self: Any, other: Any) -> Any:
-        return compare(self.node.value, constant(other))
+        try:
+            return compare(self.node.value, constant(other))
+        except ValueError as error:
+            raise ShapeError(f"{sign}: {error}") from None
+        except TypeError:
+            kinds = f"{self.node.dtype} with {type(other).__name__}"
+            raise DtypeError(f"{sign}: cannot compare {kinds}") from None
 
     method.__doc__ = "Element by element; a plain array (a bool for Scalars), with no gradient."
     return method
@@ -80,6 +91,7 @@ def _transpose(self: Tensor, *axes: Any) -> Any:
 
 def _swapaxes(self: Tensor, a: int, b: int) -> Any:
     """Two axes exchanged."""
+    a, b = (one_axis(axis, self.ndim, "swapaxes") for axis in (a, b))
     axes = list(range(self.ndim))
     axes[a], axes[b] = axes[b], axes[a]
     return shape.transpose(self, tuple(axes))
@@ -114,8 +126,8 @@ for _grain in (Tensor, Scalar):
     for _name, _op in _ARITHMETIC.items():
         setattr(_grain, f"__{_name}__", _op.as_operator(_grain))
         setattr(_grain, f"__r{_name}__", _reflected(_op))
-    for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
-        setattr(_grain, f"__{_name}__", _comparison(getattr(operator, _name)))
+    for _name in _COMPARISONS:
+        setattr(_grain, f"__{_name}__", _comparison(_name))
 
 _install(Tensor, _TENSOR_METHODS)
 for _name, _function in {
