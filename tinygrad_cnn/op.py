@@ -306,11 +306,13 @@ class Op:
         for name, value in zip(self.inputs, values, strict=False):
             if value is None and name not in self.optional:
                 raise DtypeError(f"{self.name}: input {name} is missing") from error
-        arrays = [self._array(v) for v in values if v is not None]
-        for array in arrays:
+        given = [v for v in values if v is not None]
+        arrays = [self._array(v) for v in given]
+        for value, array in zip(given, arrays, strict=True):
             if array.dtype.kind not in "fiub":
+                of = f" of {array.dtype}" if isinstance(value, np.ndarray) else ""
                 raise DtypeError(
-                    f"{self.name}: real numbers are needed, got {array.dtype} {array.shape}"
+                    f"{self.name}: real numbers are needed, got {type(value).__name__}{of}"
                 ) from error
         shapes = [array.shape for array in arrays]
         if self.elementwise and isinstance(error, TypeError | ValueError):
