@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from .heap import keep_freed_memory
+
 T = TypeVar("T")
 
 # Below so many multiply-adds a part is done sooner than a thread is woken.
@@ -64,6 +66,7 @@ def over_batch(task: Callable[[slice], T], batch: int, work: int) -> list[T]:
     """
     if work < LEAST_WORK:
         return [task(slice(0, batch))]
+    keep_freed_memory()
     count = max(1, min(_threads, batch, work // LEAST_WORK))
     edges = [batch * i // count for i in range(count + 1)]
     parts = [slice(a, b) for a, b in itertools.pairwise(edges)]
