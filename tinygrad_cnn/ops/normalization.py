@@ -107,21 +107,21 @@ def _(g: Any, y: Any, x: Any, weight: Any, bias: Any, *, eps: float) -> tuple[An
         x = x.astype(np.float32)
     centred = x - _channels(mean, x.ndim)
     gx = g_weight = g_bias = None
+    if g_mean is not None:
+        gx = _channels(g_mean / m, x.ndim) + 0 * x
+    if g_var is not None:
+        part = centred * _channels(g_var * (2 / m), x.ndim)
+        gx = part if gx is None else gx + part
     if g_y is not None:
         # μ and σ² depend on every x: two more terms beside the direct one
         rstd = (var + eps) ** -0.5
         g_bias = g_y.sum(axis=axes)
         g_weight = (g_y * centred).sum(axis=axes) * rstd
         scale = rstd if weight is None else rstd * weight
-        gx = _channels(scale, x.ndim) * (
-            g_y - _channels(g_bias / m, x.ndim) - centred * _channels(g_weight * rstd / m, x.ndim)
-        )
-    if g_mean is not None:
-        part = _channels(g_mean / m, x.ndim)
-        gx = part + 0 * x if gx is None else gx + part
-    if g_var is not None:
-        part = centred * _channels(g_var * (2 / m), x.ndim)
-        gx = part if gx is None else gx + part
+        centred *= _channels(-scale * rstd * g_weight / m, x.ndim)  # in place: ours alone
+        centred -= _channels(scale * g_bias / m, x.ndim)
+        centred += g_y * _channels(scale, x.ndim)
+        gx = centred if gx is None else gx + centred
     return gx, None if weight is None else g_weight, None if bias is None else g_bias
 
 
