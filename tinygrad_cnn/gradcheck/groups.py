@@ -24,19 +24,18 @@ def disjoint(support: Array) -> list[Array]:
     Args:
         support: which entries of a Jacobian, (outputs, inputs), are not zero.
     """
-    rows, columns = support.shape
-    taken = np.zeros((MOST_TRIED, rows), bool)
+    taken: list[int] = []  # the rows of each group, as bits
     groups: list[list[int]] = []
-    for j in range(columns):
-        column = support[:, j]
-        clashes = taken[: len(groups), column].any(axis=1)
-        free = int(np.argmin(clashes)) if len(groups) and not clashes.all() else len(groups)
+    for j, column in enumerate(np.packbits(support, axis=0).T):
+        rows = int.from_bytes(column.tobytes())
+        free = next((k for k, others in enumerate(taken) if not rows & others), len(taken))
         if free == MOST_TRIED:
             continue
-        if free == len(groups):
+        if free == len(taken):
+            taken.append(0)
             groups.append([])
+        taken[free] |= rows
         groups[free].append(j)
-        taken[free] |= column
     return [np.array(group) for group in groups if len(group) > 1]
 
 
