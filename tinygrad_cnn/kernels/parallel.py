@@ -15,6 +15,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 from .heap import keep_freed_memory
@@ -73,7 +74,8 @@ def over_batch(task: Callable[[slice], T], batch: int, work: int) -> list[T]:
     with _one_blas_thread():
         if count == 1:
             return [task(parts[0])]
-        futures = [_executor().submit(task, part) for part in parts[1:]]
+        # In a copy of this thread's context, which says whether NumPy warns.
+        futures = [_executor().submit(copy_context().run, task, part) for part in parts[1:]]
         first = task(parts[0])
         return [first, *(future.result() for future in futures)]
 
