@@ -90,13 +90,11 @@ def last(history: History) -> float:
 # --- LeNet, and batch norm -----------------------------------------------------------------------
 
 
-def _lenet(
-    name: str, lr: float, batch_size: int, seed: int, size: Size, epochs: int = 10
-) -> tuple[Any, History]:
+def _lenet(name: str, lr: float, batch_size: int, seed: int, size: Size) -> tuple[Any, History]:
     model = xavier(name, seed)
     history = train(
         model, size.some(size.images("train")), size, seed, test=size.some(size.images("test")),
-        epochs=epochs, batch_size=batch_size, optimizer=lambda p: SGD(p, lr),
+        epochs=10, batch_size=batch_size, optimizer=lambda p: SGD(p, lr),
     )  # fmt: skip
     return model, history
 
@@ -108,8 +106,8 @@ def lenet(seed: int, size: Size) -> str:
 
 
 def lenet_plateau(seed: int, size: Size) -> str:
-    """LeNet, learning rate 0.1, batch 128, 4 epochs: beside BN-LeNet's curve."""
-    _, history = _lenet("lenet", 0.1, 128, seed, size, epochs=4)
+    """LeNet, learning rate 0.1, batch 128, 10 epochs: beside BN-LeNet's curve."""
+    _, history = _lenet("lenet", 0.1, 128, seed, size)
     return f"{last(history):.3f}; by epoch {curve(history)}"
 
 

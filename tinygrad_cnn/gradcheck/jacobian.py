@@ -18,6 +18,7 @@ from .numeric import KINK, Curve, Derivative, careful, quick, scales
 Array = np.ndarray[Any, Any]
 
 UNRESOLVED = 1e-4  # a bar wider than this share of the largest slope is looked at closely
+TRUNCATED = 1e-9  # what one difference cannot show of its error: of how far the output moves
 TOO_WIDE = 0.02  # ... and than this share cannot be judged by
 NEGLIGIBLE = 1e-11  # ... unless it is so little of |f| / |x|
 LEFT = 1e-12  # of what cancels, relative: the backward pass's own rounding
@@ -100,6 +101,8 @@ def numerical_jacobian(
         return np.stack(columns, axis=1) if columns else np.zeros(claimed.shape)
 
     slope, bar, asymmetry, size = map(stack, ("slope", "bar", "asymmetry", "size"))
+    reach = np.where(np.isfinite(slope), np.abs(slope), 0.0) * scale
+    bar = bar + TRUNCATED * np.max(reach, axis=1, keepdims=True, initial=0.0) / scale
     smooth = np.zeros(slope.shape, bool)
     found = Numeric(
         slope, bar, slope.copy(), slope.copy(), smooth, size, scale, _largest(slope, bar)

@@ -5,7 +5,7 @@ Everything here is float64 and plain arrays: ``phi(t)`` returns a vector, and it
 
 - `quick`: one central difference, two evaluations. Right for most functions; its bar counts the
   rounding of phi's values only.
-- `careful`: if a second difference confirms the first, four evaluations; else a ladder of steps
+- `careful`: if a second difference confirms the first, two more evaluations; else a ladder of steps
   from a tenth of the scale down to its rounding, extrapolated (Richardson; Ridders 1982), with
   the noise of phi measured and the two one-sided derivatives kept apart, so that kinks show.
 """
@@ -27,6 +27,7 @@ ROUNDING = (
 )  # of a value of phi, relative: a few roundings; what is more, careful() measures
 RATIO = 4.0  # between neighbouring steps of the ladder
 DETERMINED = 1e-7  # two differences that agree so well (relative) need no ladder
+SLIGHT = 1e-8  # ... nor those that differ by so little of the largest slope
 SUDDEN = 100  # times as far off a line as at the last step: a cubic is so RATIO³ = 64 times
 ALIKE = 8  # heights of the two sides of one staircase are within this factor
 COARSEST = 3e-3  # a step of a staircase, relative to |phi|: of more, it is no rounding
@@ -111,7 +112,7 @@ def careful(
     largest = np.max(np.abs(first.slope), initial=0.0)
     with np.errstate(invalid="ignore"):
         settled = (
-            (spread <= DETERMINED * np.abs(first.slope) + first.bar)
+            (spread <= DETERMINED * np.abs(first.slope) + SLIGHT * largest + first.bar)
             & (np.abs(second.asymmetry) <= KINK * largest + 2 * first.bar)
             & (first.bar + spread <= needed)
             & ~still

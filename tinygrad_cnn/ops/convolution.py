@@ -130,7 +130,8 @@ class _Family:
 
     # --- checks ------------------------------------------------------------------------------
 
-    def _check_arrays(self, name: str, x: Any, w: Any, b: Any, groups: Any) -> None:
+    def _check_arrays(self, name: str, x: Any, w: Any, b: Any, groups: Any) -> tuple[Shape, Shape]:
+        """The shapes of input and weight, if they are such."""
         X, W = np.shape(x), np.shape(w)
         if len(X) != self.d + 2 or 0 in X[2:]:
             empty = ", which has no cells" if 0 in X[2:] else ""
@@ -147,6 +148,7 @@ class _Family:
                 f"{name}: groups={groups!r} must be a positive int that divides the first size "
                 f"{W[0]} of weight {W}"
             )
+        return X, W
 
     def _check_bias(self, name: str, b: Any, channels: int, W: Shape) -> None:
         if b is not None and np.shape(b) != (channels,):
@@ -159,8 +161,7 @@ class _Family:
         self, x: Any, w: Any, b: Any, *, stride: Any, padding: Any, dilation: Any, groups: Any
     ) -> dict[str, Any]:
         name, d = self.conv.name, self.d
-        self._check_arrays(name, x, w, b, groups)
-        X, W = np.shape(x), np.shape(w)
+        X, W = self._check_arrays(name, x, w, b, groups)
         if X[1] != W[1] * groups:
             raise ShapeError(
                 f"{name}: input has {X[1]} channels {X}, weight expects {W[1] * groups} {W} "
@@ -191,8 +192,7 @@ class _Family:
         dilation: Any,
     ) -> dict[str, Any]:
         name, d = self.transpose.name, self.d
-        self._check_arrays(name, x, w, b, groups)
-        X, W = np.shape(x), np.shape(w)
+        X, W = self._check_arrays(name, x, w, b, groups)
         if X[1] != W[0]:
             raise ShapeError(f"{name}: input has {X[1]} channels {X}, weight expects {W[0]} {W}")
         self._check_bias(name, b, W[1] * groups, W)
