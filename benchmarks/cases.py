@@ -202,4 +202,5 @@ CASES: dict[str, tuple[Callable[[], dict[str, Step]], int]] = {
     "gradcheck of a convolution": (gradchecks.convolution, 9),
     "gradcheck of a batch norm": (gradchecks.batch_norm, 9),
     "gradcheck of a residual block": (gradchecks.residual_block, 9),
+    "gradcheck of a larger block": (gradchecks.larger_block, 3),
 }

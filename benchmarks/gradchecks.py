@@ -52,8 +52,8 @@ def batch_norm() -> dict[str, Step]:
     )
 
 
-def residual_block() -> dict[str, Step]:
-    """x + conv(tanh(norm(conv(x)))), two channels, on two images of 4×4."""
+def residual_block(channels: int = 2, size: int = 4) -> dict[str, Step]:
+    """x + conv(tanh(norm(conv(x)))), on two images."""
 
     def ours(x: Any, v: Any, w: Any, b: Any, u: Any) -> Any:
         h = tg.batch_norm(tg.conv2d(x, v, padding=1), weight=w, bias=b, training=True)
@@ -68,4 +68,11 @@ def residual_block() -> dict[str, Step]:
 
         return block
 
-    return _steps(ours, theirs, [(2, 2, 4, 4), (2, 2, 3, 3), (2,), (2,), (2, 2, 3, 3)])
+    kernel = (channels, channels, 3, 3)
+    images = (2, channels, size, size)
+    return _steps(ours, theirs, [images, kernel, (channels,), (channels,), kernel])
+
+
+def larger_block() -> dict[str, Step]:
+    """Eight channels, 6×6: 576 outputs, 1,744 inputs."""
+    return residual_block(8, 6)
