@@ -16,6 +16,7 @@ random = np.random.default_rng(5)
 
 
 def network(activation: Any) -> Any:
+    tg.manual_seed(0)
     return tg.nn.Sequential(
         stem=tg.nn.Conv2d(3, 8, 3, padding=1),
         norm=tg.nn.BatchNorm2d(8),
@@ -44,7 +45,8 @@ class Forgetful(tg.nn.Module):
 @pytest.mark.parametrize("training", [True, False])
 def test_a_network(training: bool) -> None:
     model = network(tg.nn.ReLU()).train(training)
-    report = tg.gradcheck(model, random.standard_normal((2, 3, 8, 8)), mode="random")
+    images = np.random.default_rng(0).standard_normal((2, 3, 8, 8))  # no ReLU is near its kink
+    report = tg.gradcheck(model, images, mode="random")
     assert report, report
     assert report.evaluations < 60
 
