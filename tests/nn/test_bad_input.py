@@ -10,7 +10,7 @@ import pytest
 
 import tinygrad_cnn as tg
 from tinygrad_cnn import nn
-from tinygrad_cnn.errors import TinygradError
+from tinygrad_cnn.errors import OptionError, TinygradError
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 CELLS = {1: (2, 4, 5), 2: (2, 4, 5, 5), 3: (2, 4, 5, 5, 5)}
@@ -86,3 +86,8 @@ def test_wrong_options(name):
 def test_wrong_inputs(name):
     for x in INPUTS:
         works_or_says_why(name, RIGHT[name][0], x)
+
+
+def test_only_a_module_is_initialised():
+    with pytest.raises(OptionError, match=r"^initialize: a Module is needed, got NoneType"):
+        nn.init.initialize(None, "he_normal")

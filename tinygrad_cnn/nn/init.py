@@ -82,7 +82,7 @@ def initialize(module: Module, name: str) -> Module:
             deviation 0.01), or "pytorch" (which draws biases, too).
 
     Raises:
-        OptionError: an unknown name.
+        OptionError: an unknown name, or no module.
 
     Example:
         >>> import tinygrad_cnn as tg
@@ -93,6 +93,8 @@ def initialize(module: Module, name: str) -> Module:
     """
     if not isinstance(name, str) or name not in BY_NAME:
         raise OptionError(f"initialize: {name!r} is not one of {', '.join(BY_NAME)}")
+    if not hasattr(module, "named_modules"):
+        raise OptionError(f"initialize: a Module is needed, got {type(module).__name__}")
     for _, inner in module.named_modules():
         weight, bias = getattr(inner, "weight", None), getattr(inner, "bias", None)
         if weight is None or weight.ndim < 2 or not inner.has_fans:
