@@ -18,11 +18,11 @@ from .numeric import KINK, Curve, Derivative, careful, quick, scales
 Array = np.ndarray[Any, Any]
 
 UNRESOLVED = 1e-4  # a bar wider than this share of the largest slope is looked at closely
-TRUNCATED = 1e-9  # what one difference cannot show of its error: of how far the output moves
 TOO_WIDE = 0.02  # ... and than this share cannot be judged by
 NEGLIGIBLE = 1e-11  # ... unless it is so little of |f| / |x|
 LEFT = 1e-12  # of what cancels, relative: the backward pass's own rounding
 NOTHING = 1e-8  # a slope that is less than this of what else moves an output need not be known
+TRUNCATED = 1e-9  # of how far an output moves: the error that one difference cannot show
 CONFIRMED = 3  # the worst columns that must stand up to the whole ladder before "wrong" is said
 
 
