@@ -144,11 +144,14 @@ def test_keeps_the_dtype_and_leaves_its_inputs_alone(case, dtype, view, read_onl
 def test_the_windows_of_a_strip_lie_in_its_memory(case, column_bytes):
     """A strided view that read beyond it would give no error."""
     x, w, (stride, padding, dilation, groups) = case
-    strip = module.Strip(
-        x.shape, w.shape[2:], stride, padding, dilation, groups, x.dtype, column_bytes
-    )
-    low, high = byte_bounds(strip.cells)
-    for view in (strip.samples, strip.windows):
+    windows = (w.shape[2:], stride, padding, dilation, groups)
+    strip = module.Strip(x.shape, len(w), windows, x.dtype, column_bytes)
+    for view, memory in (
+        (strip.samples, strip.cells),
+        (strip.windows, strip.cells),
+        (strip.outputs, strip.product),
+    ):
+        low, high = byte_bounds(memory)
         first, last = byte_bounds(view)
         assert low <= first < last <= high
 
@@ -163,6 +166,38 @@ def test_a_nan_stays_where_it_is_read():
     gw = convolve_weight_grad(x, np.ones_like(y), *options, (3, 3))
     assert np.argwhere(np.isnan(gw)).tolist() == [[0, 0, 2, 2]]
     np.testing.assert_array_equal(gw[0, 0, :2], 12)
+
+
+@given(cases(), st.integers(0, 2**16))
+def test_nothing_is_left_of_the_last_call_of_these_sizes(case, seed):
+    """Small strips are used again; here after NaN and infinity were in them."""
+    x, w, options = case
+    g = cotangent(convolve(x, w, *options))
+
+    def run(x, w, g):
+        gx = convolve_input_grad(g, w, *options, x.shape[2:])
+        gw = convolve_weight_grad(x, g, *options, w.shape[2:])
+        return convolve(x, w, *options), gx, gw
+
+    module._idle.clear()
+    first = run(x, w, g)
+    other = np.random.default_rng(seed).choice([np.nan, np.inf, 1.0], x.shape)
+    with np.errstate(invalid="ignore"):
+        run(other, np.full_like(w, np.nan), np.full_like(g, np.inf))
+    for before, after in zip(first, run(x, w, g), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_few_strips_are_kept_and_none_that_is_large():
+    module._idle.clear()
+    w, options = np.ones((1, 1, 3, 3)), ((1, 1), ((1, 1), (1, 1)), (1, 1), 1)
+    for n in range(3, 203):
+        convolve(np.ones((1, 1, n, 3)), w, *options)
+        assert 0 < len(module._idle) <= module.MOST_IDLE
+        assert all(strip.nbytes <= module.IDLE_BYTES for strip in module._idle.values())
+    module._idle.clear()
+    convolve(np.ones((1, 1, 100, 100)), w, *options)
+    assert not module._idle
 
 
 def test_the_same_bits_every_time():

@@ -40,6 +40,9 @@ Array = np.ndarray[Any, Any]
 GATHERED = 1 << 19
 SCATTERED = 1 << 21
 
+Windows = tuple[Shape, Shape, Pairs, Shape, int]
+"""What a kernel reads: (kernel, stride, padding, dilation, groups)."""
+
 
 def convolve(
     x: Array, w: Array, stride: Shape, padding: Pairs, dilation: Shape, groups: int
@@ -50,16 +53,17 @@ def convolve(
         return _pointwise(x, w, groups)
     out = output_sizes(x.shape[2:], kernel, stride, padding, dilation)
     y = np.empty((len(x), len(w), *out), x.dtype)
+    windows = (kernel, stride, padding, dilation, groups)
 
     def convolve_part(part: slice) -> None:
         samples, results = x[part], y[part]
-        strip = Strip(samples.shape, kernel, stride, padding, dilation, groups, x.dtype, GATHERED)
+        strip = take_strip("y", samples.shape, len(w), windows, x.dtype, GATHERED)
         matrix = w.reshape(groups, -1, strip.rows).astype(strip.dtype, copy=False)
-        product, outputs = strip.outputs(len(w))
         for chunk in strip.chunks():
             strip.gather(samples[chunk])
-            np.matmul(matrix, strip.columns, out=product)
-            results[chunk] = outputs[: len(results[chunk])]
+            multiply(matrix, strip.columns, strip.product)
+            results[chunk] = strip.outputs[: len(results[chunk])]
+        give_back(strip)
 
     over_batch(convolve_part, len(x), y.size * math.prod(w.shape[1:]))
     return y
@@ -92,29 +96,32 @@ def convolve_weight_grad(
 ) -> Array:
     """x (N, C, *size) and g (N, O, *out) → gw (O, C/groups, *kernel)."""
     c_in, c_out = x.shape[1] // groups, g.shape[1] // groups
+    windows = (kernel_size, stride, padding, dilation, groups)
 
     def correlate_part(part: slice) -> Array:
         """(groups, C/groups · taps, O/groups)"""
         samples, cotangents = x[part], g[part]
-        strip = Strip(
-            samples.shape, kernel_size, stride, padding, dilation, groups, x.dtype, GATHERED
-        )
-        product, outputs = strip.outputs(g.shape[1])  # 0 at the windows that straddle samples
+        strip = take_strip("gw", samples.shape, g.shape[1], windows, x.dtype, GATHERED)
+        gw, part_gw = np.empty((2, groups, strip.rows, c_out), strip.dtype)
         for spotless in (False, True):
-            gw = np.zeros((groups, strip.rows, c_out), strip.dtype)
+            gw[...] = 0
             for chunk in strip.chunks():
                 strip.gather(samples[chunk])
                 if spotless:
                     strip.columns[..., ~strip.is_output()] = 0
-                _fill(outputs, cotangents[chunk])
+                _fill(strip.outputs, cotangents[chunk])
                 # (gy · columnsᵀ)ᵀ: with the long matrix on the left BLAS takes half the time.
-                gw += np.matmul(strip.columns, product.swapaxes(1, 2))
-            if np.isfinite(gw).all():
+                multiply(strip.columns, strip.product.swapaxes(1, 2), part_gw)
+                gw += part_gw
+            if math.isfinite(np.add.reduce(gw, axis=None)):
                 break  # else a straddling window may have read a NaN or ∞, and 0 · NaN is not 0
+        give_back(strip)
         return gw
 
     work = g.size * c_in * math.prod(kernel_size)
-    gw: Array = sum(over_batch(correlate_part, len(x), work), np.zeros((), arithmetic(x.dtype)))
+    gw, *others = over_batch(correlate_part, len(x), work)
+    for other in others:
+        gw += other
     gw = gw.swapaxes(1, 2).reshape(groups * c_out, c_in, *kernel_size)
     return gw.astype(x.dtype, copy=False)
 
@@ -132,14 +139,24 @@ def convolve_input_grad(
 
     Also the transposed convolution of g.
     """
-    c_out, c_in, out = len(w), w.shape[1] * groups, g.shape[2:]
+    windows = (w.shape[2:], stride, padding, dilation, groups)
+    around = _padding_to_gather(input_size, g.shape[1:], w.shape[1] * groups, windows)
+    if around is not None:
+        return convolve(g, _flipped(w, groups), stride, around, dilation, groups)
+    return _scattered(g, w, stride, padding, dilation, groups, input_size)
+
+
+@functools.lru_cache(maxsize=1024)
+def _padding_to_gather(input_size: Shape, g: Shape, c_in: int, windows: Windows) -> Pairs | None:
+    """The padding around g with which its flipped convolution has input_size; None to scatter."""
+    kernel, stride, padding, dilation, _ = windows
+    c_out, *out = g
     # Scattering a column costs about twice what gathering it does, but the flipped convolution
     # gathers c_out channels for each input cell, not c_in for each output cell.
     gathered, scattered = c_out * math.prod(input_size), 2 * c_in * math.prod(out)
-    flipped_padding = _flipped_padding(input_size, out, w.shape[2:], padding, dilation)
-    if set(stride) == {1} and gathered <= scattered and min(map(min, flipped_padding)) >= 0:
-        return convolve(g, _flipped(w, groups), stride, flipped_padding, dilation, groups)
-    return _scattered(g, w, stride, padding, dilation, groups, input_size)
+    around = _flipped_padding(input_size, tuple(out), kernel, padding, dilation)
+    possible = set(stride) == {1} and min(map(min, around)) >= 0
+    return around if possible and gathered <= scattered else None
 
 
 def _flipped(w: Array, groups: int) -> Array:
@@ -150,8 +167,8 @@ def _flipped(w: Array, groups: int) -> Array:
     """
     c_out, c_in, kernel = len(w) // groups, w.shape[1], w.shape[2:]
     swapped = w.reshape(groups, c_out, c_in, *kernel).swapaxes(1, 2)
-    spatial = tuple(range(3, swapped.ndim))
-    return np.flip(swapped, spatial).reshape(groups * c_in, c_out, *kernel)
+    turned = swapped[:, :, :, *[slice(None, None, -1)] * len(kernel)]
+    return turned.reshape(groups * c_in, c_out, *kernel)
 
 
 def _flipped_padding(
@@ -177,17 +194,18 @@ def _scattered(
     """gx by columns (col2im): Wᵀ · gy, then each row added to the cells that it was read from."""
     kernel = w.shape[2:]
     gx = np.empty((len(g), w.shape[1] * groups, *input_size), g.dtype)
+    windows = (kernel, stride, padding, dilation, groups)
 
     def scatter_part(part: slice) -> None:
         cotangents, results = g[part], gx[part]
-        strip = Strip(results.shape, kernel, stride, padding, dilation, groups, g.dtype, SCATTERED)
+        strip = take_strip("gx", results.shape, len(w), windows, g.dtype, SCATTERED)
         matrix = w.reshape(groups, -1, strip.rows).astype(strip.dtype, copy=False).swapaxes(1, 2)
-        product, outputs = strip.outputs(len(w))  # 0 at the windows that straddle samples
         for chunk in strip.chunks():
-            _fill(outputs, cotangents[chunk])
-            np.matmul(matrix, product, out=strip.columns)
+            _fill(strip.outputs, cotangents[chunk])
+            multiply(matrix, strip.product, strip.columns)
             strip.scatter()
             results[chunk] = strip.samples[: len(results[chunk])]
+        give_back(strip)
 
     over_batch(scatter_part, len(g), g.size * math.prod(w.shape[1:]))
     return gx
@@ -209,17 +227,9 @@ class _Layout(NamedTuple):
 
 
 @functools.lru_cache(maxsize=512)
-def _lay_out(
-    shape: Shape,
-    kernel: Shape,
-    stride: Shape,
-    padding: Pairs,
-    dilation: Shape,
-    groups: int,
-    dtype: np.dtype[Any],
-    column_bytes: int,
-) -> _Layout:
+def _lay_out(shape: Shape, windows: Windows, dtype: np.dtype[Any], column_bytes: int) -> _Layout:
     batch, channels, *size = shape
+    kernel, stride, padding, dilation, groups = windows
     dtype = arithmetic(dtype)
     rows = channels // groups * math.prod(kernel)
     out = output_sizes(tuple(size), kernel, stride, padding, dilation)
@@ -260,6 +270,13 @@ def _lay_out(
 class Strip:
     """A chunk of n padded samples, side by side along the last axis, and all windows onto them.
 
+    Args:
+        shape: of the whole batch, (N, C, *size).
+        channels: of the outputs.
+        windows: which cells each output is computed from.
+        dtype: the samples'; float16 is computed in float32.
+        column_bytes: how large `columns` should be at most, if one sample allows.
+
     Attributes:
         samples: (n, C, *size), a view of the strip's cells; between the samples are zeros.
         windows: (groups, C/groups, *kernel, *positions), another view: what each tap reads in
@@ -267,23 +284,20 @@ class Strip:
             for each sample.
         columns: (groups, rows, windows), memory for a copy of `windows` as a matrix;
             rows = C/groups · taps.
-        out: the spatial size of one sample's output.
+        product: (groups, channels/groups, windows), zeros: one for each window and channel.
+        outputs: (n, channels, *out), a view of `product` without the windows that straddle.
     """
 
     def __init__(
         self,
         shape: Shape,
-        kernel: Shape,
-        stride: Shape,
-        padding: Pairs,
-        dilation: Shape,
-        groups: int,
+        channels: int,
+        windows: Windows,
         dtype: np.dtype[Any],
         column_bytes: int,
     ) -> None:
-        # Of small images, laying out takes longer than convolving.
-        layout = _lay_out(shape, kernel, stride, padding, dilation, groups, dtype, column_bytes)
-        self.batch, self.groups, self.kernel = shape[0], groups, kernel
+        layout = _lay_out(shape, windows, dtype, column_bytes)
+        self.batch, self.kernel, self.groups = shape[0], windows[0], windows[-1]
         self.dtype, self.rows, self.out, self.n, self.pitch, self.positions = layout[:6]
         self.cells = np.zeros(layout.cells, self.dtype)
         of_samples, sample_steps = layout.samples
@@ -291,7 +305,10 @@ class Strip:
         self.samples = np.ndarray(of_samples, self.dtype, self.cells, layout.first, sample_steps)
         self.windows = np.ndarray(of_windows, self.dtype, self.cells, 0, window_steps)
         self._copy = np.empty(of_windows, self.dtype)
-        self.columns = self._copy.reshape(groups, self.rows, -1)
+        self.columns = self._copy.reshape(self.groups, self.rows, -1)
+        self.product, self.outputs = self._results(channels)
+        self.nbytes = self.cells.nbytes + self.columns.nbytes + self.product.nbytes
+        self.key: Any = None
 
     def chunks(self) -> Iterator[slice]:
         """The batch, n samples at a time."""
@@ -309,9 +326,8 @@ class Strip:
         for tap in np.ndindex(self.kernel):
             self.windows[:, :, *tap] += self._copy[:, :, *tap]
 
-    def outputs(self, channels: int) -> tuple[Array, Array]:
-        """Zeros, one for each window and channel, and two views of them: the matrix
-        (groups, channels/groups, windows), and the samples' outputs (n, channels, *out)."""
+    def _results(self, channels: int) -> tuple[Array, Array]:
+        """`product` and `outputs` for so many channels."""
         strip = np.zeros((channels, *self.positions), self.dtype)
         steps = (self.pitch * strip.itemsize, *strip.strides)
         return (
@@ -321,13 +337,51 @@ class Strip:
 
     def is_output(self) -> Array:
         """(windows,): True where a window lies within one sample."""
-        product, outputs = self.outputs(self.groups)
+        product, outputs = self._results(self.groups)
         outputs[...] = 1
         return product[0, 0] == 1
 
 
+# Of small images, laying out a strip takes longer than convolving. The last ones are kept.
+_idle: dict[Any, Strip] = {}
+MOST_IDLE = 64
+IDLE_BYTES = 1 << 17  # of one: a larger one is not kept
+
+
+def take_strip(purpose: str, *layout: Any) -> Strip:
+    """A `Strip`, made of its arguments; perhaps one that was given back.
+
+    Nobody else has it meanwhile. It was used for the same purpose before: cells that this leaves
+    zero, as between samples, still are.
+    """
+    key = (purpose, *layout)
+    strip = _idle.pop(key, None)
+    if strip is None:
+        strip = Strip(*layout)
+        strip.key = key
+    return strip
+
+
+def give_back(strip: Strip) -> None:
+    """Whoever took it is done with it."""
+    if strip.nbytes <= IDLE_BYTES:
+        if len(_idle) >= MOST_IDLE:
+            _idle.clear()
+        _idle[strip.key] = strip
+
+
 def _fill(chunk: Array, x: Array) -> None:
     """Copy x into the first samples of a chunk, and zeros into the rest."""
-    chunk[: len(x)] = x
-    if len(x) < len(chunk):
+    if len(x) == len(chunk):
+        chunk[...] = x
+    else:
+        chunk[: len(x)] = x
         chunk[len(x) :] = 0
+
+
+def multiply(a: Array, b: Array, out: Array) -> None:
+    """``np.matmul(a, b, out)`` of (groups, …, …); of one group in half the time, if it is small."""
+    if len(a) == 1:
+        np.dot(a[0], b[0], out[0])
+    else:
+        np.matmul(a, b, out)

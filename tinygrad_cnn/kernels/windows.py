@@ -51,6 +51,7 @@ def inside(n: int, windows: int, stride: int, offset: int) -> tuple[slice, slice
     return slice(first, stop), cells
 
 
+@functools.cache
 def arithmetic(dtype: np.dtype) -> np.dtype:
     """The dtype to add up in: float16 sums would lose digits (and BLAS has none)."""
     return np.result_type(dtype, np.float32)
