@@ -43,6 +43,7 @@ from .memory import snapshot
 
 Shape = tuple[int, ...]
 _PLAIN = (np.ndarray, np.generic, float, int)
+MOST_PASSED = 256  # calls whose check an op remembers
 
 
 class Cost(NamedTuple):
@@ -55,6 +56,15 @@ class Cost(NamedTuple):
 def constant(x: Any) -> Any:
     """The plain value of a vjp's argument, for what is locally constant: a mask, an index."""
     return x.node.value if isinstance(x, Handle) else x
+
+
+def _never_change(options: dict[str, Any]) -> bool:
+    """Whether no option can be changed in place: none is, or holds, an array or a list."""
+    try:
+        hash(tuple(options.values()))
+    except TypeError:
+        return False
+    return True
 
 
 def has_gradient(value: Any) -> bool:
@@ -85,6 +95,7 @@ class Op:
         self._single = single or forward
         self.vjps: tuple[Callable[..., Any] | None, ...] = ()
         self._check: Callable[..., Mapping[str, Any]] | None = None
+        self._passed: dict[Any, tuple[dict[str, Any], dict[str, Any]]] | None = None
         self._definition: Callable[..., Any] | None = None
         self._multiply_adds: Callable[..., int] | None = None
         self._read_signature(forward)
@@ -139,6 +150,11 @@ class Op:
         self._check = function
         return self
 
+    def check_shapes(self, function: Callable[..., Mapping[str, Any]]) -> Op:
+        """Declare a check that sees shapes, dtypes and options alone: asked once for each."""
+        self._passed = {}
+        return self.check(function)
+
     def definition(self, function: Callable[..., Any]) -> Op:
         """Declare the textbook formula of one output element.
 
@@ -177,13 +193,7 @@ class Op:
                 nodes.append(arg)
                 values.append(arg)
         if self._check is not None:
-            try:
-                options = dict(self._check(*values, **options))
-            except TinygradError:
-                raise
-            except Exception as error:
-                self._explain(error, values)
-                raise
+            options = self._canonical(values, options)
         forward = self._single if grain is not None and grain.is_single else self.forward
         mode = current_mode()
         if grain is not None and mode.watchers:
@@ -270,7 +280,7 @@ class Op:
             args, extra = args[:count], args[count:]
             if len(args) < count:
                 left = self.inputs[len(args) :]
-                args += tuple(given.pop(name, self.optional.get(name)) for name in left)
+                args += tuple([given.pop(name, self.optional.get(name)) for name in left])
             for a in args[: count - len(self.optional)]:
                 if a is None:
                     missing = [n for n, a in zip(self.inputs, args, strict=True) if a is None]
@@ -291,6 +301,35 @@ class Op:
             takes = ", ".join(self.inputs + self.options)
             raise OptionError(f"{self.name}: {problem}; it takes {takes}")
         return args, options
+
+    def _canonical(self, values: list[Any], options: dict[str, Any]) -> dict[str, Any]:
+        """The options as the check gives them back, unless it refuses.
+
+        Options are known again by identity, as equal ones may not be alike (1 and True); those of
+        the last calls are kept, so that no other object takes their place in memory.
+        """
+        key = None
+        if self._passed is not None:
+            try:
+                shapes = [v if v is None else (v.shape, v.dtype) for v in values]
+                key = (*shapes, *[id(options[name]) for name in self.options])
+                known = self._passed.get(key)
+                if known is not None:
+                    return known[1]
+            except AttributeError:  # a Python number
+                key = None
+        try:
+            checked = dict(self._check(*values, **options))  # type: ignore[misc]
+        except TinygradError:
+            raise
+        except Exception as error:
+            self._explain(error, values)
+            raise
+        if key is not None and self._passed is not None and _never_change(options):
+            if len(self._passed) >= MOST_PASSED:
+                self._passed.clear()
+            self._passed[key] = options, checked
+        return checked
 
     def _array(self, value: Any) -> Any:
         """A list, say, as an array; one of rows of several lengths is none."""
@@ -338,7 +377,9 @@ class Op:
             inputs = tuple(
                 [n if n is None or isinstance(n, Node) else Constant(snapshot(n)) for n in nodes]
             )
-            if options:  # an index, say, that the caller goes on to change
+            if options and not _never_change(
+                options
+            ):  # an index, say, that the caller goes on to change
                 options = {name: snapshot(option) for name, option in options.items()}
         if type(value) is not tuple:
             value = self._kept(value, grain.is_single)
@@ -346,12 +387,11 @@ class Op:
         value = tuple([self._kept(part, grain.is_single) for part in value])
         whole = Node(value, self, inputs, options, recorded, scope)
         source = (whole,) if recorded else ()
-        return tuple(
-            grain.of(
-                Node(part, OUTPUT, source, {"index": i}, recorded and has_gradient(part), scope)
-            )
+        parts = [
+            Node(part, OUTPUT, source, {"index": i}, recorded and has_gradient(part), scope)
             for i, part in enumerate(value)
-        )
+        ]
+        return tuple(map(grain.of, parts))
 
     def compute(self, values: list[Any], options: dict[str, Any], single: bool) -> Any:
         """The value that a node would keep, from plain inputs; nothing is checked or recorded."""

@@ -254,3 +254,38 @@ def test_an_op_costs_what_it_declares():
     dense.multiply_adds(lambda out, x, w: out[0] * x[0])
     y = dense(leaf(1.0, 2.0, 3.0), w)
     assert dense.cost(y.node) == (6, 8 * (2 + 3 + 6))
+
+
+def test_a_check_of_shapes_is_asked_once_for_each():
+    asked = []
+    crop = tg.op("crop", lambda x, *, to: x[: to[0]], lambda g, y, x, to: 0 * x)
+
+    @crop.check_shapes
+    def _(x, *, to):
+        asked.append((x.shape, x.dtype, to))
+        if type(to) is bool or x.shape[0] < 2:
+            raise OptionError("crop: no")
+        return {"to": tuple(to) if isinstance(to, list) else (to,)}
+
+    x, one, listed = leaf(1.0, 2.0, 3.0), 1, [2]
+    assert [crop(x, one).shape for _ in range(3)] == [(1,)] * 3
+    assert len(asked) == 1
+    crop(x.numpy().astype(np.float32), one)
+    crop(leaf(1.0, 2.0), one)
+    assert len(asked) == 3
+    for refused in ((x, True), (leaf(1.0), one), (leaf(1.0), one)):  # True == 1, but is not
+        with pytest.raises(OptionError, match="crop: no"):
+            crop(*refused)
+    assert crop(x, listed).shape == (2,)
+    listed[0] = 3
+    assert crop(x, listed).shape == (3,)
+
+
+def test_an_op_forgets_the_checks_of_long_ago():
+    asked = []
+    scaled = tg.op("scaled", lambda x, *, by: by * x, lambda g, y, x, by: by * g)
+    scaled.check_shapes(lambda x, *, by: asked.append(by) or {"by": by})
+    factors = [float(i) for i in range(3000)]
+    for by in factors:
+        assert scaled(1.0 * leaf(1.0), by=by).item() == by
+    assert len(asked) == len(factors)

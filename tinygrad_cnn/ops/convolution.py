@@ -26,7 +26,7 @@ from ..kernels.convolution import (
     output_sizes,
 )
 from ..op import Op, Shape, op
-from .options import integer, is_integer
+from .options import integer, is_integer, shape_of
 from .windows import Pairs, layout, padding_pairs, per_axis, places, read
 
 
@@ -38,9 +38,9 @@ class _Family:
         self.conv: Op = op(f"conv{d}d", self._forward())
         self.transpose: Op = op(f"conv_transpose{d}d", self._forward_transpose())
         self.weight_grad: Op = op(f"conv{d}d_weight_grad", _weight_grad)
-        self.conv.check(self._check)
-        self.transpose.check(self._check_transpose)
-        self.weight_grad.check(self._check_weight_grad)
+        self.conv.check_shapes(self._check)
+        self.transpose.check_shapes(self._check_transpose)
+        self.weight_grad.check_shapes(self._check_weight_grad)
         self._declare_gradients()
         self.conv.definition(_define_convolution).multiply_adds(
             lambda out, x, w, b, **o: math.prod(out) * math.prod(w[1:])
@@ -104,6 +104,8 @@ class _Family:
 
         def back(g: Any, w: Any, size: Shape, kernel: Shape, **o: Any) -> Any:
             """The transposed convolution with an output of the given size."""
+            if type(g) is type(w) is np.ndarray:
+                return convolve_input_grad(g, w, input_size=size, **o)
             none = (0,) * self.d
             least = _transposed_size(
                 g.shape[2:], kernel, o["stride"], o["padding"], none, o["dilation"]
@@ -132,7 +134,7 @@ class _Family:
 
     def _check_arrays(self, name: str, x: Any, w: Any, b: Any, groups: Any) -> tuple[Shape, Shape]:
         """The shapes of input and weight, if they are such."""
-        X, W = np.shape(x), np.shape(w)
+        X, W = shape_of(x), shape_of(w)
         if len(X) != self.d + 2 or 0 in X[2:]:
             empty = ", which has no cells" if 0 in X[2:] else ""
             raise ShapeError(f"{name}: input must be ({layout(self.d)}), got {X}{empty}")
@@ -221,7 +223,7 @@ class _Family:
         self, x: Any, g: Any, *, kernel: Any, stride: Any, padding: Any, dilation: Any, groups: Any
     ) -> dict[str, Any]:
         name, d = self.weight_grad.name, self.d
-        X, G = np.shape(x), np.shape(g)
+        X, G = shape_of(x), shape_of(g)
         if len(X) != d + 2 or len(G) != d + 2 or X[0] != G[0] or 0 in (*X[1:], *G[1:]):
             raise ShapeError(f"{name}: two ({layout(d)}) of one batch are needed, got {X}, {G}")
         _share_one_dtype(name, input=x, gradient=g)
@@ -246,10 +248,10 @@ class _Family:
 
 
 def _share_one_dtype(name: str, **arrays: Any) -> None:
-    dtypes = {which: np.asarray(a).dtype for which, a in arrays.items() if a is not None}
-    distinct = set(dtypes.values())
+    given = {which: a for which, a in arrays.items() if a is not None}
+    distinct = {np.asarray(a).dtype for a in given.values()}
     if len(distinct) > 1 or distinct.pop().kind != "f":
-        listed = ", ".join(f"{which} {dtype}" for which, dtype in dtypes.items())
+        listed = ", ".join(f"{which} {np.asarray(a).dtype}" for which, a in given.items())
         raise DtypeError(
             f"{name}: inputs must share one floating dtype, got {listed}; cast with .astype"
         )

@@ -37,7 +37,7 @@ def linear(x: Any, w: Any, b: Any = None) -> Any:
     return y
 
 
-@linear.check
+@linear.check_shapes
 def _(x: Any, w: Any, b: Any) -> dict[str, Any]:
     X, W = np.shape(x), np.shape(w)
     if len(W) != 2:

@@ -16,9 +16,10 @@ import numpy as np
 
 from ..definition import add_up
 from ..errors import DtypeError, OptionError, ShapeError
+from ..kernels.windows import arithmetic
 from ..op import Shape, constant, op
 from ..tensor import Tensor
-from .options import flag, number
+from .options import flag, number, shape_of
 
 
 def _channels(v: Any, ndim: int) -> Any:
@@ -31,7 +32,7 @@ def _others(x: Any) -> tuple[int, ...]:
 
 
 def _check(name: str, x: Any, eps: float, **per_channel: Any) -> dict[str, Any]:
-    shape = np.shape(x)
+    shape = shape_of(x)
     if len(shape) < 2:
         raise ShapeError(f"{name}: input must be (N, C) or (N, C, …), got {shape}")
     dtype = np.asarray(x).dtype
@@ -40,7 +41,7 @@ def _check(name: str, x: Any, eps: float, **per_channel: Any) -> dict[str, Any]:
     for which, v in per_channel.items():
         if v is None:
             continue
-        if np.shape(v) != (shape[1],):
+        if shape_of(v) != (shape[1],):
             raise ShapeError(
                 f"{name}: {which} must have shape ({shape[1]},), one for each channel of input "
                 f"{shape}, got {np.shape(v)}"
@@ -74,25 +75,25 @@ def batch_norm_train(x: Any, weight: Any = None, bias: Any = None, *, eps: float
         >>> y.numpy().tolist(), mean.item(), var.item()
         ([[-1.0], [1.0]], 2.0, 1.0)
     """
-    flat = x.reshape(*x.shape[:2], -1)
-    mean = flat.mean(axis=(0, 2))
+    flat, m = x.reshape(*x.shape[:2], -1), x.size // x.shape[1]
+    wide = arithmetic(x.dtype)
+    mean = np.add.reduce(flat, axis=(0, 2), dtype=wide) / m
     y = flat - mean[:, None]
-    wide = np.result_type(x.dtype, np.float32)  # a sum of squares overflows float16
-    var = np.einsum("nci,nci->c", y, y, dtype=wide) / (x.size // x.shape[1])
-    scale = 1 / np.sqrt(var + eps)
+    var = np.add.reduce(np.vecdot(y, y), axis=0) / m
+    scale = (var + eps) ** -0.5
     y *= (scale if weight is None else scale * weight)[:, None]
     if bias is not None:
         y += bias[:, None]
-    return y.reshape(x.shape), mean, var.astype(x.dtype, copy=False)
+    y, mean, var = (a.astype(x.dtype, copy=False) for a in (y.reshape(x.shape), mean, var))
+    return y, mean, var
 
 
-@batch_norm_train.check
+@batch_norm_train.check_shapes
 def _(x: Any, weight: Any, bias: Any, *, eps: float) -> dict[str, Any]:
     options = _check("batch_norm", x, eps, weight=weight, bias=bias)
-    shape = np.shape(x)
-    if math.prod(shape) // max(shape[1], 1) < 2:
+    if x.size // max(x.shape[1], 1) < 2:
         raise ShapeError(
-            f"batch_norm: training needs more than one value per channel, got input {shape}; "
+            f"batch_norm: training needs more than one value per channel, got input {x.shape}; "
             "use a larger batch, or eval mode"
         )
     return options
@@ -102,26 +103,25 @@ def _(x: Any, weight: Any, bias: Any, *, eps: float) -> dict[str, Any]:
 def _(g: Any, y: Any, x: Any, weight: Any, bias: Any, *, eps: float) -> tuple[Any, ...]:
     g_y, g_mean, g_var = g
     _, mean, var = y
-    axes, m = _others(x), x.size // x.shape[1]
+    axes, m, per_channel = _others(x), x.size // x.shape[1], (1, -1, *(1,) * (x.ndim - 2))
     if x.dtype == np.float16:
         x = x.astype(np.float32)
-    centred = x - _channels(mean, x.ndim)
+    centred = x - mean.reshape(per_channel)
     gx = g_weight = g_bias = None
     if g_mean is not None:
-        gx = _channels(g_mean / m, x.ndim) + 0 * x
+        gx = (g_mean / m).reshape(per_channel) + 0 * x
     if g_var is not None:
-        part = centred * _channels(g_var * (2 / m), x.ndim)
+        part = centred * (g_var * (2 / m)).reshape(per_channel)
         gx = part if gx is None else gx + part
     if g_y is not None:
         # μ and σ² depend on every x: two more terms beside the direct one
         rstd = (var + eps) ** -0.5
         g_bias = g_y.sum(axis=axes)
         g_weight = (g_y * centred).sum(axis=axes) * rstd
-        scale = rstd if weight is None else rstd * weight
-        centred *= _channels(-scale * rstd * g_weight / m, x.ndim)  # in place: ours alone
-        centred -= _channels(scale * g_bias / m, x.ndim)
-        centred += g_y * _channels(scale, x.ndim)
-        gx = centred if gx is None else gx + centred
+        part = g_y - centred * (rstd * g_weight / m).reshape(per_channel)
+        part -= (g_bias / m).reshape(per_channel)  # in place: ours alone
+        part *= (rstd if weight is None else rstd * weight).reshape(per_channel)
+        gx = part if gx is None else gx + part
     return gx, None if weight is None else g_weight, None if bias is None else g_bias
 
 
@@ -171,7 +171,7 @@ def batch_norm_eval(
     return y
 
 
-@batch_norm_eval.check
+@batch_norm_eval.check_shapes
 def _(x: Any, mean: Any, var: Any, weight: Any, bias: Any, *, eps: float) -> dict[str, Any]:
     return _check(
         "batch_norm", x, eps, running_mean=mean, running_var=var, weight=weight, bias=bias
@@ -255,6 +255,8 @@ def batch_norm(
     if decay is not None:
         momentum = 1 - number("batch_norm", "decay", decay, least=0, most=1)
     momentum = number("batch_norm", "momentum", momentum, least=0, most=1)
+    if running_mean is None and running_var is None:
+        return batch_norm_train(x, weight, bias, eps=eps)[0]
     shape = np.shape(constant(x))
     for which, running in (("running_mean", running_mean), ("running_var", running_var)):
         _check_running(which, running, shape)

@@ -142,7 +142,7 @@ def _max_pool(d: int) -> Op:
     """
     pool: Op = op(f"max_pool{d}d", forward)
 
-    @pool.check
+    @pool.check_shapes
     def _(x: Any, **options: Any) -> dict[str, Any]:
         return _window_options(x, d, pool.name, **options)
 
@@ -305,7 +305,7 @@ def _average_pool(d: int) -> tuple[Op, Op]:
     """
     pool: Op = op(f"avg_pool{d}d", forward)
 
-    @pool.check
+    @pool.check_shapes
     def _(x: Any, *, count_include_pad: bool, **options: Any) -> dict[str, Any]:
         found = _window_options(x, d, pool.name, **options)
         del found["dilation"]

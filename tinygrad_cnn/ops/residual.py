@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import DtypeError, ShapeError
 from ..op import Shape, op
+from .options import shape_of
 
 
 @op(symbol="⊕")
@@ -34,12 +35,12 @@ def residual_add(skip: Any, branch: Any) -> Any:
 
 @residual_add.check
 def _(skip: Any, branch: Any) -> dict[str, Any]:
-    if np.shape(skip) != np.shape(branch):
+    if shape_of(skip) != shape_of(branch):
         raise ShapeError(
             f"residual_add: skip {np.shape(skip)} and branch {np.shape(branch)} must have equal "
             "shapes; project the shortcut, e.g. with a 1×1 convolution"
         )
-    a, b = (np.asarray(x).dtype for x in (skip, branch))
+    a, b = np.asarray(skip).dtype, np.asarray(branch).dtype
     if a != b:
         raise DtypeError(f"residual_add: skip is {a}, branch {b}; cast one with .astype")
     return {}
