@@ -6,9 +6,10 @@ to a node's cotangent has arrived by the time the node is visited; its op's vjp 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -110,19 +111,20 @@ def walk(
     wanted: Collection[Node] | None = None,
     grain: type[Handle] | None = None,
     free_graph: bool = False,
+    order: list[Node] | None = None,
 ) -> dict[Node, Any]:
     """Carry cotangents back through the graph.
 
     With `wanted` nodes, their gradients are returned; without, they are added to the ``grad`` of
     leaves and of nodes that keep theirs. With a `grain`, the walk itself is recorded: cotangents
-    and gradients are then handles of that class, else plain arrays.
+    and gradients are then handles of that class, else plain arrays. The `order` in which nodes
+    were computed may be given, as `to_visit` finds it, where one graph is walked many times.
     """
-    order = ancestors(cotangents, needing_grad=True)
+    if order is None:
+        order = to_visit(cotangents, wanted)
     leading = None
     if wanted is not None:
-        wanted = set(wanted)
-        order = leading_to(wanted, order)
-        leading = set(order)
+        wanted, leading = set(wanted), set(order)
     watchers, hooked = current_mode().watchers, Node.hooked
     keep_all = any(watcher.records for watcher in watchers)
     arrived = dict(cotangents)
@@ -158,6 +160,12 @@ def walk(
             if free_graph:
                 node.inputs = FREED
     return found
+
+
+def to_visit(roots: Iterable[Node], wanted: Collection[Node] | None = None) -> list[Node]:
+    """The nodes between the roots and the wanted ones, or all leaves; inputs first."""
+    order = ancestors(roots, needing_grad=True)
+    return order if wanted is None else leading_to(set(wanted), order)
 
 
 def _short_walk(order: list[Node], arrived: dict[Node, Any]) -> None:
@@ -227,14 +235,14 @@ def _send(node: Node, gradients: Sequence[Any], arrived: dict[Node, Any]) -> Non
             arrived[parent] = gradient if before is None else before + gradient
 
 
-def quiet() -> np.errstate:
+def quiet() -> contextlib.AbstractContextManager[None]:
     """A block in which NumPy does not warn: the gradients ∞ and NaN at poles are as documented.
 
     A warning from inside a vjp names no op; `detect_anomaly` does. Who had NumPy raise an error
     gets it here, too.
     """
     warned: dict[str, Any] = {k: "ignore" for k, how in np.geterr().items() if how == "warn"}
-    return np.errstate(**warned)
+    return np.errstate(**warned) if warned else contextlib.nullcontext()
 
 
 def pull(
@@ -248,6 +256,10 @@ def pull(
     if op is OUTPUT:
         return (g,)
     assert op is not None
+    if node.serial < Node.latest_change:
+        for used in (*node.inputs, node):
+            if used is not None and used.modified > node.serial:
+                raise _stale(node, used)
     args: list[Any] = []
     needed: list[bool] = []
     for parent in node.inputs:
@@ -255,13 +267,9 @@ def pull(
             args.append(None)
             needed.append(False)
             continue
-        if parent.modified > node.serial:
-            raise _stale(node, parent)
         flows = parent.needs_grad
         args.append(parent.value if grain is None or not flows else grain.of(parent))
         needed.append(flows and (leading is None or parent in leading))
-    if node.modified > node.serial:
-        raise _stale(node, node)
     y = node.value
     if grain is not None:
         y = _recorded_outputs(node, grain) if type(y) is tuple else grain.of(node)

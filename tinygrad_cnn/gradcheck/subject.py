@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import defaults
-from ..backward import grad, walk
+from ..backward import grad, to_visit, walk
 from ..errors import DtypeError, OptionError, ShapeError
 from ..graph import Graph, Node
 from ..nn.module import Module
@@ -118,12 +118,15 @@ class EngineSubject(Subject):
 
     def record(self) -> tuple[Array, Pull]:
         y, nodes = self.compute(), [tensor.node for tensor in self.tensors]
+        order = to_visit([y.node], nodes)
 
         def pull(cotangent: Array) -> list[Any]:
             if not y.requires_grad:
                 return [None] * len(self.tensors)
             seed = cotangent.reshape(y.shape).astype(y.dtype)
-            found = walk({y.node: seed}, wanted=nodes)  # as grad does, without its Tensors
+            found = walk(
+                {y.node: seed}, wanted=nodes, order=order
+            )  # as grad does, without its Tensors
             return [found.get(node) for node in nodes]
 
         return np.array(y.node.value, copy=True), pull
