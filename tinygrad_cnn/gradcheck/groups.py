@@ -8,11 +8,12 @@ A convolution needs a group for each place in its kernel, an elementwise functio
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
-from .numeric import KINK, ROUNDING, Array, Quick, standard_step
+from .numeric import KINK, ROUNDING, Array
 
 AGREED = 1e-9  # relative: closer than any claim that was not computed from the right formula
 MOST_TRIED = 64  # groups that a column is tried in
@@ -26,7 +27,8 @@ def disjoint(support: Array) -> list[Array]:
     """
     taken: list[int] = []  # the rows of each group, as bits
     groups: list[list[int]] = []
-    for j, column in enumerate(np.packbits(support, axis=0).T):
+    shared = np.flatnonzero(~support.all(axis=0))  # what moves every output moves alone
+    for j, column in zip(shared, np.packbits(support[:, shared], axis=0).T, strict=True):
         rows = int.from_bytes(column.tobytes())
         free = next((k for k, others in enumerate(taken) if not rows & others), len(taken))
         if free == MOST_TRIED:
@@ -35,8 +37,19 @@ def disjoint(support: Array) -> list[Array]:
             taken.append(0)
             groups.append([])
         taken[free] |= rows
-        groups[free].append(j)
+        groups[free].append(int(j))
     return [np.array(group) for group in groups if len(group) > 1]
+
+
+class Move(NamedTuple):
+    """What came of moving a group of columns; the fields are as `central` takes them."""
+
+    columns: Array
+    up: Array  # (outputs, columns): of each column, the outputs that it moves
+    down: Array
+    rise: Array
+    fall: Array
+    step: Array
 
 
 def together(
@@ -44,47 +57,37 @@ def together(
     x: Array,
     here: Array,
     claimed: Array,
-    scale: Array,
+    step: Array,
     random: np.random.Generator,
-) -> dict[int, Quick]:
-    """What `quick` would find for the columns whose group behaves as claimed, by column.
+) -> Iterator[Move]:
+    """The groups that behave as claimed, moved.
 
     Args:
         evaluate: the function's value, flat, at x as it is now.
         x: one input, flat; perturbed in place and put back.
         here: the value at x.
         claimed: the Jacobian that the groups are made by, and held against.
-        scale: of each coordinate.
+        step: how far each coordinate is to move, at most.
         random: draws the steps.
     """
-    found: dict[int, Quick] = {}
     largest = float(np.max(np.abs(claimed), initial=0.0))
+    sizes = step * random.uniform(0.5, 1, len(step))
+    moves = sizes * random.choice([-1, 1], len(step))
     for group in disjoint(claimed != 0):
-        home = x[group].copy()
-        step = np.array([standard_step(s) for s in scale[group]])
-        step = step * random.uniform(0.5, 1, len(group)) * random.choice([-1, 1], len(group))
-        x[group] = home + step
+        home, size, moved = x[group], sizes[group], moves[group]
+        x[group] = home + moved
         rise, up = x[group] - home, evaluate()
-        x[group] = home - step
+        x[group] = home - moved
         fall, down = home - x[group], evaluate()
         x[group] = home
-        block = claimed[:, group]
-        size = np.maximum(np.maximum(np.abs(up), np.abs(down)), np.abs(here))
+        block, still = claimed[:, group], here[:, None]
+        mine = block != 0
         expected = block @ (rise + fall)
         bend = (up - here) - (here - down) - block @ (rise - fall)
-        reach = np.max(np.abs(step) * (block != 0), axis=1, initial=0.0)  # of the column it saw
-        rounding = 2 * ROUNDING * size
+        reach = np.max(size * mine, axis=1, initial=0.0)  # of the column it saw
+        rounding = 2 * ROUNDING * np.maximum(np.maximum(np.abs(up), np.abs(down)), np.abs(here))
         agrees = np.abs(up - down - expected) <= rounding + AGREED * np.abs(expected)
         straight = np.abs(bend) <= KINK * largest * reach + 2 * rounding
-        if not (agrees & straight).all():
-            continue
-        change = np.where(block != 0, (up - down)[:, None], 0.0)
-        for i, j in enumerate(group):
-            found[int(j)] = Quick(
-                change[:, i] / (rise + fall)[i],
-                ROUNDING * size / abs(step[i]),
-                np.zeros(len(here)),
-                abs(float(step[i])),
-                size,
-            )
-    return found
+        if (agrees & straight).all():
+            ups, downs = np.where(mine, up[:, None], still), np.where(mine, down[:, None], still)
+            yield Move(group, ups, downs, rise, fall, size)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .groups import together
-from .numeric import KINK, Curve, Derivative, careful, quick, scales
+from .numeric import KINK, Curve, Derivative, Quick, careful, central, scales, standard_step
 
 Array = np.ndarray[Any, Any]
 
@@ -49,6 +49,9 @@ class Numeric(NamedTuple):
             most: how far each output moves with any input, each by its scale.
         """
         slope = max(self.largest, float(np.max(np.abs(np.nan_to_num(claimed)), initial=0.0)))
+        wide = ~(self.bar <= TOO_WIDE * slope)
+        if not wide.any():
+            return wide
         limit = np.maximum(TOO_WIDE * slope, NEGLIGIBLE * self.size / self.scale)
         still = (self.value == 0) & (claimed == 0)
         slightest = NOTHING * most[:, None] / self.scale
@@ -66,8 +69,8 @@ class Tolerance(NamedTuple):
         """The entries that are off by more than bar and tolerance; never at a kink."""
         absolute = 1e-12 * found.largest if self.absolute is None else self.absolute
         allowed = found.bar + self.relative * np.abs(found.value) + absolute
-        known = ~found.kink & np.isfinite(found.bar)
-        return known & ~(np.abs(claimed - found.value) <= allowed)
+        off = ~(np.abs(claimed - found.value) <= allowed)
+        return off & ~found.kink & np.isfinite(found.bar) if off.any() else off
 
 
 def numerical_jacobian(
@@ -89,23 +92,13 @@ def numerical_jacobian(
         random: draws the steps of groups, and the coordinates to try when none moves.
     """
     scale = scales(x)
-    curves = [_along(evaluate, x, j) for j in range(x.size)]
-    shared = together(evaluate, x, here, claimed, scale, random)
-    first = [
-        shared[j] if j in shared else quick(curve, x[j], scale[j], here)
-        for j, curve in enumerate(curves)
-    ]
-
-    def stack(field: str) -> Array:
-        columns = [getattr(column, field) for column in first]
-        return np.stack(columns, axis=1) if columns else np.zeros(claimed.shape)
-
-    slope, bar, asymmetry, size = map(stack, ("slope", "bar", "asymmetry", "size"))
+    first = _differences(evaluate, x, here, claimed, scale, random)
+    slope, bar, asymmetry, _, size = first
     reach = np.where(np.isfinite(slope), np.abs(slope), 0.0) * scale
     bar = bar + TRUNCATED * np.max(reach, axis=1, keepdims=True, initial=0.0) / scale
     smooth = np.zeros(slope.shape, bool)
     found = Numeric(
-        slope, bar, slope.copy(), slope.copy(), smooth, size, scale, _largest(slope, bar)
+        slope.copy(), bar, slope.copy(), slope.copy(), smooth, size, scale, _largest(slope, bar)
     )
     off = ~(np.abs(claimed - slope) <= bar + 1e-7 * np.abs(slope))
     kinked = ~(np.abs(asymmetry) <= KINK * found.largest + 4 * bar)
@@ -118,7 +111,8 @@ def numerical_jacobian(
         off = np.ones_like(off)
 
     def look_closely(j: int, doubted: Array | bool, needed: Array | float) -> None:
-        better = careful(curves[j], x[j], scale[j], here, first[j], doubted, needed)
+        curve = _along(evaluate, x, j)
+        better = careful(curve, x[j], scale[j], here, first.column(j), doubted, needed)
         for field in Derivative._fields:
             getattr(found, field)[:, j] = getattr(better, field)
 
@@ -132,6 +126,33 @@ def numerical_jacobian(
         if count + 1 >= CONFIRMED and not acquitted.any():
             break
     return found._replace(largest=_largest(found.value, found.bar))
+
+
+def _differences(
+    evaluate: Callable[[], Array],
+    x: Array,
+    here: Array,
+    claimed: Array,
+    scale: Array,
+    random: np.random.Generator,
+) -> Quick:
+    """A central difference for each column: in groups as far as these behave, else one by one."""
+    step = np.array([standard_step(s) for s in scale])
+    above, below = x + step, x - step
+    rise, fall = above - x, x - below
+    up, down = np.empty(claimed.shape), np.empty(claimed.shape)
+    alone = np.ones(x.size, bool)
+    for columns, *moved in together(evaluate, x, here, claimed, step, random):
+        alone[columns] = False
+        up[:, columns], down[:, columns], rise[columns], fall[columns], step[columns] = moved
+    home = x.copy()
+    for j in np.flatnonzero(alone):
+        x[j] = above[j]
+        up[:, j] = evaluate()
+        x[j] = below[j]
+        down[:, j] = evaluate()
+        x[j] = home[j]
+    return central(up, down, here[:, None], rise, fall, step)
 
 
 def moves(found: Sequence[Numeric]) -> Array:

@@ -37,13 +37,17 @@ KINK = 1e-4  # one-sided derivatives further apart than this (relative) are look
 
 
 class Quick(NamedTuple):
-    """A central difference, and what it was made of."""
+    """A central difference, and what it was made of; or many of them, one in each column."""
 
     slope: Array
     bar: Array  # from rounding alone
     asymmetry: Array  # right minus left difference: tends to 0 with the step, but not at a kink
-    step: float
+    step: Any  # a float, or one for each column
     size: Array  # the largest |phi| seen
+
+    def column(self, j: int) -> Quick:
+        """One curve's."""
+        return Quick(*(field[..., j] for field in self))
 
 
 class Derivative(NamedTuple):
@@ -76,16 +80,27 @@ def standard_step(scale: float) -> float:
 
 def _central(phi: Curve, at: float, step: float, here: Array) -> Quick:
     above, below = at + step, at - step
-    up, down = phi(above), phi(below)
-    rise, fall = above - at, at - below  # the steps really taken, after rounding
-    size = np.maximum(np.maximum(np.abs(up), np.abs(down)), np.abs(here))
-    return Quick(
-        (up - down) / (rise + fall),
-        ROUNDING * size / step,
-        (up - here) / rise - (here - down) / fall,
-        step,
-        size,
-    )
+    return central(phi(above), phi(below), here, above - at, at - below, step)
+
+
+def central(up: Array, down: Array, here: Array, rise: Any, fall: Any, step: Any) -> Quick:
+    """The central difference of values above, below and here.
+
+    Args:
+        up, down, here: phi's values; of many curves, one in each column.
+        rise, fall: the steps really taken, after rounding.
+        step: the step that was meant.
+    """
+    size = np.maximum(np.abs(up), np.abs(down))
+    np.maximum(size, np.abs(here), out=size)
+    slope = up - down
+    slope /= rise + fall
+    asymmetry = up - here
+    asymmetry /= rise
+    left = here - down
+    left /= fall
+    asymmetry -= left
+    return Quick(slope, size * (ROUNDING / step), asymmetry, step, size)
 
 
 def careful(
