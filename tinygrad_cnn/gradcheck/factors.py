@@ -100,10 +100,14 @@ def outer_derivative_missing(case: Case, k: int) -> str | None:
     factor = np.divide((a * n).sum(axis=1, keepdims=True), square, where=square > 0, out=square * 0)
     if not factor.all():
         return None
+    # a row that is hardly known, as of a saturated output, says nothing
+    largest = np.abs(n).max(axis=1, keepdims=True)
+    known = case.bar[k].max(axis=1, keepdims=True) <= 1e-3 * largest
     # held against n, not a: a factor may be large, and what is uncertain in n grows with it
-    slack = 4 * case.bar[k] + 1e-4 * np.abs(n) + 1e-7 * np.abs(n).max(axis=1, keepdims=True)
-    if (np.abs(a / factor - n) > slack).any():
+    slack = 4 * case.bar[k] + 1e-4 * np.abs(n) + 1e-7 * largest
+    if not known.any() or (known & (np.abs(a / factor - n) > slack)).any():
         return None
+    factor = factor[known]
     low, high = sorted((float(factor.min()), float(factor.max())))
     return (
         f"the gradient for @ is off by a factor for each output ({low:.3g} to {high:.3g}): the "
