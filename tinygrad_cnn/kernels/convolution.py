@@ -102,17 +102,17 @@ def convolve_weight_grad(
         """(groups, C/groups · taps, O/groups)"""
         samples, cotangents = x[part], g[part]
         strip = take_strip("gw", samples.shape, g.shape[1], windows, x.dtype, GATHERED)
-        gw, part_gw = np.empty((2, groups, strip.rows, c_out), strip.dtype)
+        gw, of_chunk = np.zeros((2, groups, strip.rows, c_out), strip.dtype)
         for spotless in (False, True):
-            gw[...] = 0
-            for chunk in strip.chunks():
+            for i, chunk in enumerate(strip.chunks()):
                 strip.gather(samples[chunk])
                 if spotless:
                     strip.columns[..., ~strip.is_output()] = 0
                 _fill(strip.outputs, cotangents[chunk])
                 # (gy · columnsᵀ)ᵀ: with the long matrix on the left BLAS takes half the time.
-                multiply(strip.columns, strip.product.swapaxes(1, 2), part_gw)
-                gw += part_gw
+                multiply(strip.columns, strip.product.swapaxes(1, 2), of_chunk if i else gw)
+                if i:
+                    gw += of_chunk
             if math.isfinite(np.add.reduce(gw, axis=None)):
                 break  # else a straddling window may have read a NaN or ∞, and 0 · NaN is not 0
         give_back(strip)
