@@ -77,7 +77,7 @@ def check_directions(
         allowed = d.bar + rounding * abs(d.value) + 1e-9 * largest
         if abs(d.claimed - d.value) > allowed:
             wrong.append((abs(d.claimed - d.value) / allowed, k))
-        elif d.bar > TOO_WIDE * largest:
+        elif d.bar > TOO_WIDE * largest and (d.claimed or d.value):
             wide.append(k)
     if wrong:
         wrong.sort(reverse=True)
