@@ -77,6 +77,31 @@ def test_only_tensors_that_ask_are_checked() -> None:
     assert tg.gradcheck(lambda x, m: x * m, [x, mask]).names == ["x"]
 
 
+def _slope(x: Any) -> Any:
+    """2x; but 0 where nothing is recorded."""
+    y = x * x
+    return tg.grad(y.sum(), x, create_graph=True) if y.requires_grad else 0 * x
+
+
+def _hooked(x: Any) -> Any:
+    h = 2 * x
+    h.register_hook(lambda g: g)
+    return tg.sin(h)
+
+
+def _asks(x: Any) -> Any:
+    h = 2 * x
+    return h * h if h.requires_grad else h
+
+
+@pytest.mark.parametrize("f", [_slope, _hooked, _asks], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("mode", ["full", "random"])
+def test_functions_that_do_otherwise_if_nothing_is_recorded(f: Any, mode: str) -> None:
+    """Values are computed without recording, where that is the same function."""
+    assert tg.gradcheck(f, np.array([0.0, 0.7, -1.2]), mode=mode)
+    assert tg.gradcheck(f, np.zeros(2), mode=mode)
+
+
 def test_several_outputs() -> None:
     report = tg.gradcheck(lambda x: (tg.tanh(x), x.sum()), random.standard_normal(3))
     assert report

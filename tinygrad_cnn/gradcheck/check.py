@@ -194,24 +194,26 @@ class _Check:
         for name, gradient in zip(self.subject.names, claimed, strict=True):
             if gradient is not None and not np.isfinite(gradient).all():
                 raise _Stop("error", f"the gradient for '{name}' is not finite", "not finite")
-        return check_directions(
-            self.subject.names,
-            self.subject.arrays,
-            self.evaluate,
-            here.reshape(-1),
-            claimed,
-            cotangent,
-            self.tolerance,
-            self.random,
-        )
+        with self.subject.evaluating():
+            return check_directions(
+                self.subject.names,
+                self.subject.arrays,
+                self.evaluate,
+                here.reshape(-1),
+                claimed,
+                cotangent,
+                self.tolerance,
+                self.random,
+            )
 
     def _numeric(self, here: Array, claimed: list[Array]) -> list[Numeric]:
-        return [
-            numerical_jacobian(
-                self.evaluate, array.reshape(-1), here.reshape(-1), c, self.tolerance, self.random
-            )
-            for array, c in zip(self.subject.arrays, claimed, strict=True)
-        ]
+        with self.subject.evaluating():
+            return [
+                numerical_jacobian(
+                    self.evaluate, a.reshape(-1), here.reshape(-1), c, self.tolerance, self.random
+                )
+                for a, c in zip(self.subject.arrays, claimed, strict=True)
+            ]
 
     # --- before any derivative -----------------------------------------------------------------
 
@@ -287,7 +289,7 @@ class _Check:
 
 
 def _equal(one: Array, other: Array) -> bool:
-    return np.allclose(one, other, rtol=1e-12, atol=0)
+    return np.array_equal(one, other) or np.allclose(one, other, rtol=1e-12, atol=0)
 
 
 def _message(error: Exception) -> str:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 
 from .. import defaults
 from ..backward import grad, to_visit, walk
+from ..context import no_grad
 from ..errors import DtypeError, OptionError, ShapeError
 from ..graph import Graph, Node
 from ..nn.module import Module
@@ -33,7 +35,10 @@ class Subject:
         arrays: their values, float64; the check perturbs these in place.
         notes: what a reader of the report should know.
         restores: undoes, in reverse order, what preparing changed.
+        evaluating: makes the block in which values alone are computed.
     """
+
+    evaluating: Callable[[], AbstractContextManager[None]] = staticmethod(nullcontext)
 
     def __init__(self, names: list[str], arrays: list[Array]) -> None:
         self.names, self.arrays = names, arrays
@@ -224,6 +229,8 @@ def _engine_subject(f: Callable[..., Any], inputs: list[Any]) -> EngineSubject:
     _note_casts(subject, dtypes)
     if _refused_dtype(compute):
         _cast_captured(subject, lambda: _one_tensor(f(*map(_in_float32, inputs))))
+    if not _needs_recording(subject):
+        subject.evaluating = no_grad
     return subject
 
 
@@ -243,6 +250,26 @@ def _refused_dtype(compute: Callable[[], Tensor]) -> bool:
     except Exception:
         return False
     return False
+
+
+def _needs_recording(subject: EngineSubject) -> bool:
+    """Whether the function does otherwise if nothing is recorded: it may differentiate inside.
+
+    Asked at a point nearby, since the one to be checked may be special: 0, say, is 0² as well.
+    """
+    random = np.random.default_rng(0)
+    home = [array.copy() for array in subject.arrays]
+    try:
+        for array in subject.arrays:
+            array += 1e-3 * (1 + np.abs(array)) * random.standard_normal(array.shape)
+        recorded = subject.value()
+        with no_grad():
+            return not np.array_equal(recorded, subject.value(), equal_nan=True)
+    except Exception:  # perhaps not a matter of recording: the check will report it
+        return True
+    finally:
+        for array, before in zip(subject.arrays, home, strict=True):
+            array[...] = before
 
 
 def _cast_captured(subject: EngineSubject, compute: Callable[[], Tensor]) -> None:
