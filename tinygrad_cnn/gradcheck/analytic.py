@@ -23,16 +23,17 @@ def jacobians(subject: Subject, pull: Pull, size: int) -> Analytic:
     Raises:
         ShapeError, DtypeError: a gradient does not fit its input.
     """
-    found = [np.zeros((size, array.size)) for array in subject.arrays]
+    found = [np.zeros((size, *array.shape)) for array in subject.arrays]
     missing = [True] * len(found)
     for i in range(size):
         one_hot = np.zeros(size)
         one_hot[i] = 1.0
         for k, gradient in enumerate(gradients(subject, pull, one_hot)):
             if gradient is not None:
-                found[k][i] = gradient.reshape(-1)
+                found[k][i] = gradient
                 missing[k] = False
-    return Analytic(found, missing)
+    flat = [j.reshape(size, a.size) for j, a in zip(found, subject.arrays, strict=True)]
+    return Analytic(flat, missing)
 
 
 def gradients(subject: Subject, pull: Pull, cotangent: Array) -> list[Any]:

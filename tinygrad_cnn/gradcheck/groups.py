@@ -70,10 +70,13 @@ def together(
         step: how far each coordinate is to move, at most.
         random: draws the steps.
     """
+    groups = disjoint(claimed != 0)
+    if not groups:
+        return
     largest = float(np.max(np.abs(claimed), initial=0.0))
     sizes = step * random.uniform(0.5, 1, len(step))
     moves = sizes * random.choice([-1, 1], len(step))
-    for group in disjoint(claimed != 0):
+    for group in groups:
         home, size, moved = x[group], sizes[group], moves[group]
         x[group] = home + moved
         rise, up = x[group] - home, evaluate()
