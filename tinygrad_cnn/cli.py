@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import inspect
-import math
 import textwrap
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,17 +11,28 @@ import numpy as np
 import typer
 from typer.core import TyperGroup
 
-from . import checkpoint, defaults, optim
+from . import checkpoint, defaults
 from . import data as datasets
-from .data import DataLoader, Dataset
-from .errors import DataError, OptionError, ShapeError, TinygradError
+from .data import DataLoader
+from .data.image import read_image
+from .errors import OptionError, TinygradError
 from .models import MODELS, build
 from .nn import Module
 from .ops.loss import cross_entropy
 from .ops.softmax import softmax
 from .tensor import Tensor
-from .train import History, fit
+from .train import fit
 from .train import predict as logits_of
+from .train.command import (
+    OPTIMIZERS,
+    SCHEDULES,
+    data_of,
+    describe_training,
+    make_optimizer,
+    make_schedule,
+    resume_from,
+    try_on,
+)
 
 INTERRUPTED = 130  # a shell's exit code for Ctrl-C
 LONGEST_ERROR = 500  # characters; what a file lacks may be a hundred names
@@ -110,9 +119,6 @@ def _option(text: str) -> tuple[str, Any]:
 
 # --- training --------------------------------------------------------------------------------
 
-OPTIMIZERS = ("sgd", "adam", "adamw")
-SCHEDULES = ("constant", "step", "cosine")
-
 
 @app.command()
 def train(
@@ -160,13 +166,13 @@ def train(
         checkpoint.need_folder(save)
     defaults.manual_seed(seed)
     network = _build(model, option)
-    name, options = _data_of(model, data, full, folder)
+    name, options = data_of(model, data, full, folder)
     training, held_out = datasets.load_training(name, **options)
-    _try(model, network, training)
+    try_on(model, network, training)
     loader = DataLoader(training, batch_size, seed=seed)
-    stepper = _optimizer(optimizer, network, lr, momentum, weight_decay)
-    rates = _schedule(schedule, stepper, epochs, warmup)
-    history = _resume(save, model, network, stepper, rates, loader) if resume and save else None
+    stepper = make_optimizer(optimizer, network, lr, momentum, weight_decay)
+    rates = make_schedule(schedule, stepper, epochs, warmup)
+    history = resume_from(save, network, stepper, rates, loader) if resume and save else None
     history = fit(
         network,
         loader,
@@ -180,137 +186,9 @@ def train(
         history=history,
         progress=not quiet,
     )
-    typer.echo(_report(model, history, held_out, save))
+    typer.echo(describe_training(model, history, held_out, save))
     if history.interrupted:
         raise typer.Exit(INTERRUPTED)
-
-
-def _data_of(
-    model: str, name: str | None, full: bool, folder: Path | None
-) -> tuple[str, dict[str, Any]]:
-    """The name of the data to use, and the options that it is loaded with."""
-    if name is None and MODELS[model].data not in datasets.DATASETS:
-        raise OptionError(f"{model} has no data set of its own; name one by --data")
-    name = name or MODELS[model].data
-    options = ({"full": True} if full else {}) | ({"folder": folder} if folder else {})
-    if name in datasets.DATASETS:
-        possible = inspect.signature(datasets.DATASETS[name]).parameters
-        for option in options:
-            if option not in possible:
-                raise OptionError(f"data {name!r} comes whole, and takes no --{option}")
-        needed = [option for option, p in possible.items() if p.default is p.empty]
-        if "folder" in needed and folder is None:
-            raise OptionError(f"data {name!r} needs --folder: where its files are")
-    return name, options
-
-
-def _try(name: str, network: Any, data: Dataset) -> None:
-    """Refuse data that the network cannot take, before anything is trained or read.
-
-    Images that are too small for it are enlarged, as they reach it, by a whole number.
-    """
-    needed, found = network.input_shape, data.inputs.shape[1:]
-    try:
-        outputs = logits_of(network, data.inputs[:1]).shape[1]
-    except TinygradError as error:
-        times = needed[-1] // found[-1]
-        if found == needed:
-            raise OptionError(f"{name} cannot take {data.name!r}: {error}") from error
-        if (*found[:-2], *(times * size for size in found[-2:])) != needed or len(needed) < 3:
-            raise ShapeError(
-                f"{name} is made for inputs of shape {needed}, and {data.name!r} has {found} "
-                f"({error})"
-            ) from error
-        network.register_forward_pre_hook(lambda _, images: _enlarged(images[0], times))
-        typer.echo(f"{data.name}: images enlarged {times} times, for {name}", err=True)
-        outputs = logits_of(network, data.inputs[:1]).shape[1]
-    if len(data.classes) > outputs:
-        raise OptionError(
-            f"{name} tells {outputs} classes apart, and {data.name!r} has {len(data.classes)}"
-        )
-
-
-def _enlarged(images: Tensor, times: int) -> Tensor:
-    """Every pixel as so many squared; images need no gradient."""
-    return Tensor(images.data.repeat(times, axis=2).repeat(times, axis=3), copy=False)
-
-
-def _optimizer(
-    name: str, network: Module, lr: float | None, momentum: float | None, weight_decay: float
-) -> optim.Optimizer:
-    params = network.parameters()
-    if name == "sgd":
-        rate, keep = 0.1 if lr is None else lr, 0.9 if momentum is None else momentum
-        return optim.SGD(params, rate, keep, weight_decay)
-    if name not in OPTIMIZERS:
-        raise OptionError(f"unknown optimizer {name!r}; there are {', '.join(OPTIMIZERS)}")
-    if momentum is not None:
-        raise OptionError(f"--momentum is an option of sgd, and the optimizer is {name}")
-    kind = optim.Adam if name == "adam" else optim.AdamW
-    return kind(params, 0.003 if lr is None else lr, weight_decay=weight_decay)
-
-
-def _schedule(name: str, stepper: optim.Optimizer, epochs: int, warmup: float) -> optim.Schedule:
-    """A step schedule has a tenth of the rate in the second third of the epochs, and so on."""
-    if name == "step":
-        return optim.StepSchedule(stepper, epochs / 3, warmup=warmup)
-    if name == "cosine":
-        return optim.CosineSchedule(stepper, epochs, warmup=warmup)
-    if name not in SCHEDULES:
-        raise OptionError(f"unknown schedule {name!r}; there are {', '.join(SCHEDULES)}")
-    return optim.Schedule(stepper, warmup)
-
-
-def _resume(
-    path: Path,
-    name: str,
-    network: Module,
-    stepper: optim.Optimizer,
-    rates: optim.Schedule,
-    loader: DataLoader,
-) -> History:
-    """Load a training that had the same options; another would silently get its old ones back."""
-
-    def options() -> dict[str, Any]:
-        return {**stepper.state_dict()["options"], "lr": None, **rates.state_dict()["options"]}
-
-    asked = options()
-    history = checkpoint.load(path, network, optimizer=stepper, schedule=rates, loader=loader)
-    differ = [
-        f"{option.removeprefix('base_').replace('_', '-')} {value}, not {asked[option]}"
-        for option, value in options().items()
-        if value != asked[option]
-    ]
-    if differ:
-        raise OptionError(f"{path}: this training has {'; '.join(differ)}; give the same options")
-    return history
-
-
-def _report(model: str, history: History, held_out: Dataset, save: Path | None) -> str:
-    done = len(history.epochs)
-    lines = []
-    if history.interrupted:
-        lines.append(f"interrupted in epoch {done + 1}, step {len(history.steps)}")
-    if history.stopped_early and history.best:
-        lines.append(f"stopped early: epoch {history.best.epoch} was the best so far")
-    if history.epochs:
-        last = history.epochs[-1]
-        lines.append(
-            f"{model} after {done} epoch{'s' * (done != 1)}: loss {last.loss:.4f}, accuracy "
-            f"{last.accuracy:.4f} in training and {last.held_out_accuracy:.4f} on {held_out.name}"
-        )
-        guessing = math.log(len(held_out.classes))
-        if last.loss >= guessing:
-            lines.append(
-                f"guessing has loss {guessing:.4f}: nothing is learned yet; "
-                "try more epochs, or another --lr"
-            )
-        if save is not None:
-            hint = "; go on with --resume" if history.interrupted else ""
-            lines.append(f"{save}: the model after epoch {done}{hint}")
-    elif save is not None:
-        lines.append(f"{save}: not written, since no epoch was finished")
-    return "\n".join(lines)
 
 
 # --- trained models --------------------------------------------------------------------------
@@ -327,9 +205,9 @@ def evaluate(
 ) -> None:
     """Measure a trained model's accuracy and loss."""
     network = checkpoint.restore(weights, model)
-    name, options = _data_of(model, data, full, folder)
+    name, options = data_of(model, data, full, folder)
     examples = datasets.load(name, split, **options)
-    _try(model, network, examples)
+    try_on(model, network, examples)
     logits = logits_of(network, examples.inputs)
     right = int((logits.argmax(axis=1) == examples.labels).sum())
     loss = cross_entropy(Tensor(logits), examples.labels).item()
@@ -360,7 +238,7 @@ def predict(
     if out is not None:
         checkpoint.need_folder(out)
     network: Any = checkpoint.restore(weights, model)
-    pixels = _read_image(image, network.input_shape, model)
+    pixels = read_image(image, network.input_shape, model)
     if invert:
         pixels = 1 - pixels
     probabilities = softmax(logits_of(network, pixels[None])[0])
@@ -374,34 +252,6 @@ def predict(
 
         prediction(pixels, probabilities, classes, top).save(out)
         typer.echo(f"{out}: the image as {model} sees it")
-
-
-def _read_image(path: Path, shape: tuple[int, ...], model: str) -> np.ndarray[Any, Any]:
-    """The image as a model of that input shape takes it: (1 or 3, H, W), float32, 0 … 1."""
-    from PIL import Image, ImageOps
-
-    if len(shape) != 3 or shape[0] not in (1, 3):
-        raise OptionError(f"{model} takes inputs of shape {shape}, which no image has")
-    if not path.is_file():
-        what = "is a folder, and an image is needed" if path.is_dir() else "there is no such file"
-        raise DataError(f"{path}: {what}")
-    channels, height, width = shape
-    try:
-        with Image.open(path) as file:
-            picture: Any = ImageOps.exif_transpose(file)
-            picture.load()
-    except (OSError, ValueError, SyntaxError) as error:
-        raise DataError(f"{path}: cannot be read as an image ({error})") from error
-    if picture.mode.startswith("I;16"):  # which convert would cut off at 255
-        picture = Image.fromarray((np.asarray(picture) / 257).round().astype(np.uint8))
-    elif picture.mode in ("I", "F"):
-        raise DataError(f"{path}: has pixels of 32 bits; save it with 8 or 16")
-    if picture.has_transparency_data:
-        ground = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(ground, picture.convert("RGBA"))
-    picture = picture.convert("L" if channels == 1 else "RGB").resize((width, height))
-    pixels = np.asarray(picture, np.float32) / np.float32(255)
-    return pixels.reshape(height, width, channels).transpose(2, 0, 1)
 
 
 @app.command()
