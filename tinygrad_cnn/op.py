@@ -316,7 +316,7 @@ class Op:
                 known = self._passed.get(key)
                 if known is not None:
                     return known[1]
-            except AttributeError:  # a Python number
+            except (AttributeError, TypeError):  # no array of ours: a Python number, say
                 key = None
         try:
             checked = dict(self._check(*values, **options))  # type: ignore[misc]

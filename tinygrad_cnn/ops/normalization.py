@@ -84,16 +84,18 @@ def batch_norm_train(x: Any, weight: Any = None, bias: Any = None, *, eps: float
     y *= (scale if weight is None else scale * weight)[:, None]
     if bias is not None:
         y += bias[:, None]
-    y, mean, var = (a.astype(x.dtype, copy=False) for a in (y.reshape(x.shape), mean, var))
-    return y, mean, var
+    if x.dtype.itemsize < wide.itemsize:
+        y, mean, var = (a.astype(x.dtype) for a in (y, mean, var))
+    return y.reshape(x.shape), mean, var
 
 
 @batch_norm_train.check_shapes
 def _(x: Any, weight: Any, bias: Any, *, eps: float) -> dict[str, Any]:
     options = _check("batch_norm", x, eps, weight=weight, bias=bias)
-    if x.size // max(x.shape[1], 1) < 2:
+    shape = shape_of(x)
+    if math.prod(shape) // max(shape[1], 1) < 2:
         raise ShapeError(
-            f"batch_norm: training needs more than one value per channel, got input {x.shape}; "
+            f"batch_norm: training needs more than one value per channel, got input {shape}; "
             "use a larger batch, or eval mode"
         )
     return options
