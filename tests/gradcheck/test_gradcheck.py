@@ -94,12 +94,44 @@ def _asks(x: Any) -> Any:
     return h * h if h.requires_grad else h
 
 
-@pytest.mark.parametrize("f", [_slope, _hooked, _asks], ids=lambda f: f.__name__)
+def _penalised(x: Any) -> Any:
+    """x³, and what its slope exceeds 3 by; but x³ where nothing is recorded."""
+    y = x**3
+    if y.requires_grad:
+        y = y + tg.relu(tg.grad(y.sum(), x, create_graph=True) - 3)
+    return y
+
+
+def _sinc(x: Any) -> Any:
+    """sin(x) / x, by the engine's own derivative at 0."""
+    zero = x.numpy() == 0
+    if not zero.any():
+        return tg.sin(x) / x
+    slope = tg.grad(tg.sin(x).sum(), x, create_graph=True)
+    return tg.where(zero, slope, tg.sin(x) / tg.where(zero, 0 * x + 1, x))
+
+
+@pytest.mark.parametrize("f", [_slope, _hooked, _asks, _penalised, _sinc], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("mode", ["full", "random"])
 def test_functions_that_do_otherwise_if_nothing_is_recorded(f: Any, mode: str) -> None:
     """Values are computed without recording, where that is the same function."""
-    assert tg.gradcheck(f, np.array([0.0, 0.7, -1.2]), mode=mode)
+    assert tg.gradcheck(f, np.array([0.0, 0.7, 1.0001]), mode=mode)
     assert tg.gradcheck(f, np.zeros(2), mode=mode)
+
+
+@pytest.mark.parametrize("mode", ["full", "random"])
+def test_a_function_that_fails_close_by_or_an_input_that_is_infinite(mode: str) -> None:
+    def probability(x: Any) -> Any:
+        if (x.numpy() > 1).any():
+            raise ValueError("a probability is at most 1")
+        return x * x
+
+    x = np.array([0.5, 1.0])
+    report = tg.gradcheck(probability, x, mode=mode)
+    assert report.verdict == "error"
+    assert "close by: ValueError: a probability is at most 1" in report.diagnosis
+    report = tg.gradcheck(tg.tanh, np.array([[1.0, np.inf]]), mode=mode)
+    assert (report.verdict, report.diagnosis) == ("error", "the input 'x' is inf at [0, 1]")
 
 
 def test_several_outputs() -> None:

@@ -96,3 +96,27 @@ def test_the_helper_fails_for_a_wrong_layer() -> None:
         gradient_test(lambda n: (wrong, (n,)))()
     with pytest.raises(OptionError, match="not k"):
         gradient_test(lambda n: (wrong, (n,)), k=(1, 2))
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: 1e-7 * np.sin(x) + 1e3,
+        lambda x: 5e-4 * np.asarray((x * x).sum()) + 1e9,
+        lambda x: np.tanh(x).astype(np.float16).astype(np.float64),
+    ],
+    ids=["1e-7", "1e9", "float16"],
+)
+def test_a_slope_that_small_steps_do_not_show_is_not_taken_for_0(f: Any) -> None:
+    flat = tg.op("flat", f, lambda g, y, x: 0 * x)
+    x = np.random.default_rng(1).standard_normal((2, 3))
+    assert tg.gradcheck(flat, x, mode="random").pattern == "zero"
+    assert tg.gradcheck(lambda x: 0 * x + 3, x, mode="random")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_kinks_along_a_direction_are_not_called_wrong(seed: int) -> None:
+    """Some bend upwards, others downwards, so that no subgradient need lie between the sides."""
+    report = tg.gradcheck(tg.relu, np.zeros(6), mode="random", seed=seed)
+    assert report.verdict == "precision"
+    assert "the point lies on a kink" in report.diagnosis

@@ -50,6 +50,12 @@ def test_kinks_are_found(name: str, factor: float) -> None:
     assert [kink.index for kink in report.kinks] == [(0,)]
 
 
+def test_kinks_everywhere_are_all_found() -> None:
+    """Central differences of |x| are 0 there, as the claimed gradient is."""
+    report = tg.gradcheck(tg.abs, np.zeros(9))
+    assert [kink.index for kink in report.kinks] == [(i,) for i in range(9)]
+
+
 @given(st.sampled_from(LAYERS), st.integers(0, 10**6), st.integers(-8, 8))
 def test_layers_at_any_scale(layer: Layer, seed: int, power: int) -> None:
     arrays = layer.draw(np.random.default_rng(seed))

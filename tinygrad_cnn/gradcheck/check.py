@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..errors import OptionError
 from ..kernels.heap import keep_freed_memory
 from ..nn.module import Module
-from .analytic import gradients, jacobians
+from .analytic import Analytic, gradients, jacobians
 from .contract import breach, float32_notes
 from .directions import check_directions
 from .findings import Findings
@@ -19,6 +19,7 @@ from .jacobian import LEFT, Numeric, Tolerance, moves, numerical_jacobian
 from .report import Report
 from .subject import Array, EngineSubject, Pull, Subject, prepare
 
+T = TypeVar("T")
 MOST_ENTRIES = 20_000_000
 MANY_ENTRIES = 100_000
 
@@ -171,6 +172,13 @@ class _Check:
                 "error", f"the backward pass failed: {_message(error)}", "failed"
             ) from error
         self._unmodified("the backward pass")
+        found = self._compare(here, claimed)
+        if found.any_wrong and self.subject.unrecorded:
+            self.subject.unrecorded = False  # it is said of the function just as it is
+            found = self._compare(here, claimed)
+        return self._judge(found, pull)
+
+    def _compare(self, here: Array, claimed: Analytic) -> Findings:
         numeric = self._numeric(here, claimed.jacobians)
         wrong = [
             self.tolerance.wrong(a, n) for a, n in zip(claimed.jacobians, numeric, strict=True)
@@ -179,8 +187,7 @@ class _Check:
             most = moves(numeric)[:, None]
             for mask, a, n in zip(wrong, claimed.jacobians, numeric, strict=True):
                 mask &= ~(np.abs(a - n.value) <= LEFT * most / n.scale)
-        found = Findings(self.subject.names, self.pristine, here, *claimed, numeric, wrong)
-        return self._judge(found, pull)
+        return Findings(self.subject.names, self.pristine, here, *claimed, numeric, wrong)
 
     def _run_directions(self, here: Array, pull: Pull) -> Report:
         cotangent = self.random.standard_normal(here.size)
@@ -194,7 +201,8 @@ class _Check:
         for name, gradient in zip(self.subject.names, claimed, strict=True):
             if gradient is not None and not np.isfinite(gradient).all():
                 raise _Stop("error", f"the gradient for '{name}' is not finite", "not finite")
-        with self.subject.evaluating():
+
+        def measure() -> Report:
             return check_directions(
                 self.subject.names,
                 self.subject.arrays,
@@ -206,22 +214,49 @@ class _Check:
                 self.random,
             )
 
+        report = self._evaluating(measure)
+        if report.verdict != "ok" and self.subject.unrecorded:
+            self.subject.unrecorded = False
+            report = measure()
+        return report
+
     def _numeric(self, here: Array, claimed: list[Array]) -> list[Numeric]:
-        with self.subject.evaluating():
-            return [
+        return self._evaluating(
+            lambda: [
                 numerical_jacobian(
                     self.evaluate, a.reshape(-1), here.reshape(-1), c, self.tolerance, self.random
                 )
                 for a, c in zip(self.subject.arrays, claimed, strict=True)
             ]
+        )
 
-    # --- before any derivative -----------------------------------------------------------------
+    def _evaluating(self, measure: Callable[[], T]) -> T:
+        """What is measured, without recording if the function allows."""
+        try:
+            with self.subject.evaluating():
+                return measure()
+        except _Stop:
+            if not self.subject.unrecorded:
+                raise
+        self.subject.unrecorded = False
+        return measure()
 
     def evaluate(self) -> Array:
         self.evaluations += 1
-        return self.subject.value().reshape(-1)
+        try:
+            return self.subject.value().reshape(-1)
+        except Exception as error:
+            raise _Stop(
+                "error", f"the function failed at a point close by: {_message(error)}"
+            ) from error
+
+    # --- before any derivative -----------------------------------------------------------------
 
     def _values(self) -> tuple[Array, Pull]:
+        for name, array in zip(self.subject.names, self.subject.arrays, strict=True):
+            if not np.isfinite(array).all():
+                at = tuple(map(int, np.argwhere(~np.isfinite(array))[0]))
+                raise _Stop("error", f"the input '{name}' is {array[at]} at {list(at)}")
         try:
             here, pull = self.subject.record()
             self._unmodified("the function")

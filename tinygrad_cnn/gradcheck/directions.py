@@ -34,6 +34,7 @@ class Direction:
     claimed: float
     value: float
     bar: float
+    sides: tuple[float, float] | None = None  # the slopes on the left and right of a kink
 
 
 def check_directions(
@@ -75,9 +76,10 @@ def check_directions(
     for k, d in enumerate(found):
         rounding = tolerance.relative + CROSSED
         allowed = d.bar + rounding * abs(d.value) + 1e-9 * largest
-        if abs(d.claimed - d.value) > allowed:
+        off = abs(d.claimed - d.value) > allowed
+        if off and d.sides is None:
             wrong.append((abs(d.claimed - d.value) / allowed, k))
-        elif d.bar > TOO_WIDE * largest and (d.claimed or d.value):
+        elif off or (d.bar > TOO_WIDE * largest and (d.claimed or d.value or d.sides)):
             wide.append(k)
     if wrong:
         wrong.sort(reverse=True)
@@ -86,10 +88,14 @@ def check_directions(
     elif wide:
         worst = max(wide, key=lambda k: found[k].bar)
         report.verdict = "precision"
-        report.diagnosis = (
-            f"along a random direction in '{names[worst]}' the numerical derivative is "
-            f"{found[worst].value:.3g} ± {found[worst].bar:.1g}, too uncertain to judge by; "
-            "smaller inputs and mode='full' would help"
+        sides = found[worst].sides
+        report.diagnosis = f"along a random direction in '{names[worst]}' " + (
+            f"the point lies on a kink: the function rises by {sides[0]:.3g} on one side and by "
+            f"{sides[1]:.3g} on the other, too far apart to judge by; mode='full' tells each "
+            "coordinate"
+            if sides
+            else f"the numerical derivative is {found[worst].value:.3g} ± {found[worst].bar:.1g}, "
+            "too uncertain to judge by; smaller inputs and mode='full' would help"
         )
     return report
 
@@ -114,17 +120,22 @@ def _along(
     claimed = float(np.vdot(gradient, step))
     first = quick(curve, 0.0, NEAR, start)  # near: the fewer kinks are crossed
     off = abs(claimed - first.slope[0]) > first.bar[0] + CROSSED * abs(first.slope[0])
-    if not off and abs(first.asymmetry[0]) <= 1e-2 * abs(first.slope[0]) + 4 * first.bar[0]:
+    still = claimed == 0 and first.slope[0] == 0  # or does it move at larger steps?
+    bends = abs(first.asymmetry[0]) > 1e-2 * abs(first.slope[0]) + 4 * first.bar[0]
+    if not (off or still or bends):
         return Direction(claimed, float(first.slope[0]), float(first.bar[0]))
     second = quick(curve, 0.0, 4 * NEAR, start)
     spread = float(abs(first.slope[0] - second.slope[0]))
-    if spread <= CROSSED * abs(first.slope[0]):
+    # a curve bends four times as much over four times the step, a kink no more
+    kinked = bends and abs(second.asymmetry[0]) < 2 * abs(first.asymmetry[0])
+    if spread <= CROSSED * abs(first.slope[0]) and not (still or (off and kinked)):
         return Direction(claimed, float(first.slope[0]), spread + float(first.bar[0]))
     better = careful(curve, 0.0, 1.0, start, first)
     value, bar = float(better.value[0]), float(better.bar[0])
-    if better.kink[0]:  # along a direction, many kinks may be met: the sides bound the derivative
+    if better.kink[0]:  # perhaps many at once, upwards and downwards: no sides bound the derivative
         left, right = float(better.left[0]), float(better.right[0])
-        value, bar = (left + right) / 2, abs(right - left) / 2 + bar
+        value, bar = (left + right) / 2, abs(right - left) / 2
+        return Direction(claimed, value, bar if math.isfinite(value) else math.inf, (left, right))
     return Direction(claimed, value, bar if math.isfinite(value) else math.inf)
 
 

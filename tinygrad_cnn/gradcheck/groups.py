@@ -78,11 +78,13 @@ def together(
     moves = sizes * random.choice([-1, 1], len(step))
     for group in groups:
         home, size, moved = x[group], sizes[group], moves[group]
-        x[group] = home + moved
-        rise, up = x[group] - home, evaluate()
-        x[group] = home - moved
-        fall, down = home - x[group], evaluate()
-        x[group] = home
+        try:
+            x[group] = home + moved
+            rise, up = x[group] - home, evaluate()
+            x[group] = home - moved
+            fall, down = home - x[group], evaluate()
+        finally:
+            x[group] = home
         block, still = claimed[:, group], here[:, None]
         mine = block != 0
         expected = block @ (rise + fall)

@@ -107,7 +107,7 @@ def numerical_jacobian(
     suspects = np.flatnonzero((off | kinked | vague).any(axis=0))
     if not slope.any() and not claimed.any():
         # nothing moves at all: perhaps it does at larger steps, and a few coordinates tell
-        suspects = random.permutation(x.size)[:CONFIRMED]
+        suspects = np.union1d(suspects, random.permutation(x.size)[:CONFIRMED])
         off = np.ones_like(off)
 
     def look_closely(j: int, doubted: Array | bool, needed: Array | float) -> None:
@@ -146,12 +146,15 @@ def _differences(
         alone[columns] = False
         up[:, columns], down[:, columns], rise[columns], fall[columns], step[columns] = moved
     home = x.copy()
-    for j in np.flatnonzero(alone):
-        x[j] = above[j]
-        up[:, j] = evaluate()
-        x[j] = below[j]
-        down[:, j] = evaluate()
-        x[j] = home[j]
+    try:
+        for j in np.flatnonzero(alone):
+            x[j] = above[j]
+            up[:, j] = evaluate()
+            x[j] = below[j]
+            down[:, j] = evaluate()
+            x[j] = home[j]
+    finally:
+        x[...] = home
     return central(up, down, here[:, None], rise, fall, step)
 
 

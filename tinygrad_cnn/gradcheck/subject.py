@@ -35,10 +35,10 @@ class Subject:
         arrays: their values, float64; the check perturbs these in place.
         notes: what a reader of the report should know.
         restores: undoes, in reverse order, what preparing changed.
-        evaluating: makes the block in which values alone are computed.
+        unrecorded: whether the function's values are the same if nothing is recorded.
     """
 
-    evaluating: Callable[[], AbstractContextManager[None]] = staticmethod(nullcontext)
+    unrecorded = False
 
     def __init__(self, names: list[str], arrays: list[Array]) -> None:
         self.names, self.arrays = names, arrays
@@ -52,6 +52,10 @@ class Subject:
     def record(self) -> tuple[Array, Pull]:
         """The value, and the map from a cotangent to a gradient (or None) for each input."""
         raise NotImplementedError
+
+    def evaluating(self) -> AbstractContextManager[None]:
+        """The block to compute values in: unrecorded, in less time and memory, if that will do."""
+        return no_grad() if self.unrecorded else nullcontext()
 
     def close(self) -> None:
         """Put everything back as it was."""
@@ -229,8 +233,7 @@ def _engine_subject(f: Callable[..., Any], inputs: list[Any]) -> EngineSubject:
     _note_casts(subject, dtypes)
     if _refused_dtype(compute):
         _cast_captured(subject, lambda: _one_tensor(f(*map(_in_float32, inputs))))
-    if not _needs_recording(subject):
-        subject.evaluating = no_grad
+    subject.unrecorded = not _needs_recording(subject)
     return subject
 
 
@@ -255,21 +258,25 @@ def _refused_dtype(compute: Callable[[], Tensor]) -> bool:
 def _needs_recording(subject: EngineSubject) -> bool:
     """Whether the function does otherwise if nothing is recorded: it may differentiate inside.
 
-    Asked at a point nearby, since the one to be checked may be special: 0, say, is 0² as well.
+    Asked at the point and on both sides of it, since it may be special: 0, say, is 0² as well.
     """
     random = np.random.default_rng(0)
     home = [array.copy() for array in subject.arrays]
+    away = [1e-3 * (1 + np.abs(x)) * random.standard_normal(x.shape) for x in home]
     try:
-        for array in subject.arrays:
-            array += 1e-3 * (1 + np.abs(array)) * random.standard_normal(array.shape)
-        recorded = subject.value()
-        with no_grad():
-            return not np.array_equal(recorded, subject.value(), equal_nan=True)
+        for side in (1, -1, 0):
+            for array, x, step in zip(subject.arrays, home, away, strict=True):
+                array[...] = x + side * step
+            recorded = subject.value()
+            with no_grad():
+                if not np.array_equal(recorded, subject.value(), equal_nan=True):
+                    return True
     except Exception:  # perhaps not a matter of recording: the check will report it
         return True
     finally:
-        for array, before in zip(subject.arrays, home, strict=True):
-            array[...] = before
+        for array, x in zip(subject.arrays, home, strict=True):
+            array[...] = x
+    return False
 
 
 def _cast_captured(subject: EngineSubject, compute: Callable[[], Tensor]) -> None:
