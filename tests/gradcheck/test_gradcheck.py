@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -184,12 +185,70 @@ def test_too_uncertain_to_judge() -> None:
     assert "±" in report.diagnosis
 
 
-def test_a_failing_report_can_be_reproduced(capsys: pytest.CaptureFixture[str]) -> None:
-    cube = tg.op("cube", lambda x: x**3, lambda g, y, x: g * x**2)
-    report = tg.gradcheck(cube, np.array([[0.1, 2.0], [1 / 3, -5e-8]]))
-    exec(report.snippet(), {"cube": cube})
+def _scaled(x: Any, w: Any, n: int = 1, rows: Any = None) -> Any:
+    return _cube(x if rows is None else x[rows]) * w * n
+
+
+class _Cubes(tg.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = tg.nn.Parameter(np.array([0.5, 2.0]))
+
+    def forward(self, x: Any) -> Any:
+        return _cube(x) * self.w
+
+
+_cube = tg.op("cube", lambda x: x**3, lambda g, y, x: g * x**2)
+_x = np.array([[0.1, 2.0], [1 / 3, -5e-8]])
+
+
+@pytest.mark.parametrize(
+    ("f", "inputs", "options"),
+    [
+        (_cube, _x, {}),
+        (_cube, _x.astype(np.float32), {"mode": "random", "seed": 3}),
+        (_cube, np.linspace(-1, 1, 100), {"rtol": 1e-4, "atol": 1e-9}),
+        (_Cubes(), _x, {}),
+        (_scaled, [_x, tg.Tensor(_x[0], requires_grad=True), 2, np.array([1, 0])], {}),
+        (_scaled, [np.arange(70.0).reshape(35, 2), _x[0], 2], {}),
+        (tg.log, np.array([1.0, np.nan, np.inf]), {}),
+    ],
+    ids=["array", "float32", "large", "Module", "one Tensor asks", "large and a number", "nan"],
+)
+def test_a_failing_report_can_be_reproduced(
+    f: Any,
+    inputs: Any,
+    options: Any,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    report = tg.gradcheck(f, inputs, **options)
+    assert not report or f is _scaled
+    monkeypatch.chdir(tmp_path)
+    report.save("inputs.npz")
+    exec(report.snippet(), {"_cube": _cube, "cube": _cube, "module": f, "_scaled": _scaled})
     assert capsys.readouterr().out.strip() == str(report).strip()
-    assert str(report).endswith(report.snippet().splitlines()[-1])
+    assert report or str(report).endswith(report.snippet().splitlines()[-1])
+
+
+def test_functions_of_one_number() -> None:
+    square = lambda x: x**2  # noqa: E731
+    assert tg.gradcheck(square, 0.3, vjp=lambda g, x: 2 * g * x)
+    report = tg.gradcheck(square, 0.3, vjp=lambda g, x: g * x)
+    assert report.diagnosis == "the gradient for 'x' is off by a constant factor of 1/2"
+    assert "a constant factor of 1/3" in tg.gradcheck(_cube, 0.3).diagnosis
+
+
+@pytest.mark.parametrize("spoilt", [0, 1], ids=["cotangent", "output"])
+def test_a_vjp_that_writes_into_what_it_is_given(spoilt: int) -> None:
+    def vjp(*given: Any) -> Any:
+        given[spoilt][...] *= 2
+        return given[0] * given[2]
+
+    report = tg.gradcheck(tg.op("half", lambda x: x * x, vjp), _x)
+    assert report.verdict == "error"
+    assert "read-only" in report.diagnosis
 
 
 def test_bad_arguments_raise() -> None:

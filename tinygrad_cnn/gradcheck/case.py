@@ -38,7 +38,7 @@ class Case:
 
     def jacobian(self, k: int) -> Array:
         """The numerical Jacobian of input k, in the shapes of the output and the input."""
-        return self.numeric[k].reshape(*self.output.shape, *self.inputs[k].shape)
+        return self.numeric[k].reshape((*self.output.shape, *self.inputs[k].shape))
 
 
 Pattern = Callable[[Case, int], str | None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,13 +9,13 @@ import numpy as np
 
 from ..errors import OptionError
 from ..kernels.heap import keep_freed_memory
-from ..nn.module import Module
 from .analytic import Analytic, gradients, jacobians
 from .contract import breach, float32_notes
 from .directions import check_directions
 from .findings import Findings
 from .jacobian import LEFT, Numeric, Tolerance, moves, numerical_jacobian
 from .report import Report
+from .snippet import Given, call, name_of
 from .subject import Array, EngineSubject, Pull, Subject, prepare
 
 T = TypeVar("T")
@@ -100,6 +99,7 @@ def gradcheck(
         raise OptionError(f"gradcheck: mode must be 'full' or 'random', got {mode!r}")
     if order == 2 and vjp is not None:
         raise OptionError("gradcheck: order=2 needs a function of Tensors; leave vjp out")
+    given = Given.of(inputs)
     with np.errstate(all="ignore"), prepare(f, inputs, vjp) as subject:
         tolerance = Tolerance(1e-6 if rtol is None else rtol, atol)
         check = _Check(subject, np.random.default_rng(seed), tolerance, mode)
@@ -113,8 +113,9 @@ def gradcheck(
             if report.verdict != "ok":
                 report.diagnosis = f"second order: {report.diagnosis}"
         report.notes = [*subject.notes, *report.notes]
-    report.function, report.order, report.mode, report.seed = _name(f), order, mode, seed
-    report.call = _call(f, vjp, order, mode, seed)
+    report.function, report.order, report.mode, report.seed = name_of(f), order, mode, seed
+    report.given = given
+    report.call = call(f, vjp, order=order, mode=mode, seed=seed, rtol=rtol, atol=atol)
     return report
 
 
@@ -329,26 +330,3 @@ def _equal(one: Array, other: Array) -> bool:
 
 def _message(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
-
-
-def _name(f: Any) -> str:
-    if isinstance(f, Module):
-        return type(f).__name__
-    return getattr(f, "__name__", None) or getattr(f, "name", None) or type(f).__name__
-
-
-def _call(f: Any, vjp: Any, order: int, mode: str, seed: int) -> str:
-    """The line of code that runs this check."""
-    shown, comment = _name(f), ""
-    if shown == "<lambda>":
-        code = inspect.unwrap(f).__code__
-        shown = "f"
-        comment = (
-            f"  # f is the lambda at {code.co_filename.rsplit('/', 1)[-1]}:{code.co_firstlineno}"
-        )
-    elif isinstance(f, Module):
-        shown, comment = "module", f"  # module is your {shown}, with the same parameters"
-    extra = f", vjp={_name(vjp).replace('<lambda>', 'vjp')}" if vjp is not None else ""
-    extra += f", order={order}" if order != 1 else ""
-    extra += f", mode={mode!r}" if mode != "full" else ""
-    return f"print(tg.gradcheck({shown}, inputs{extra}, seed={seed})){comment}"

@@ -215,6 +215,8 @@ def _explain(
 def _coordinates(gradient: Array, random: np.random.Generator) -> Array:
     """Some coordinates with the largest claimed gradient, and some drawn at random."""
     flat = np.abs(gradient.reshape(-1))
+    if flat.size <= SHOWN:
+        return np.arange(flat.size)
     largest = np.argsort(-flat)[: SHOWN // 2]
     others = random.permutation(flat.size)[: SHOWN // 2]
     return np.unique(np.concatenate([largest, others]))

@@ -152,8 +152,8 @@ class Findings:
             count = len({(kink.input, kink.index) for kink in report.kinks})
             places = f"{count} coordinate{'s' if count > 1 else ''}"
             report.diagnosis = f"the point lies on a kink in {places}; there the gradient " + (
-                f"is outside the one-sided derivatives {outside} "
-                f"time{'s' if outside > 1 else ''}; it is right elsewhere"
+                f"is outside the one-sided derivatives in {outside} "
+                f"entr{'ies' if outside > 1 else 'y'}: no subgradient; it is right elsewhere"
                 if outside
                 else "is a valid subgradient, and it is right elsewhere"
             )

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from .snippet import Given
+
 Array = np.ndarray[Any, Any]
 
 VERDICTS = ("ok", "wrong", "kink", "precision", "nondeterministic", "error")
 FEW_NAMES = 6  # so many inputs are listed
-FEW = 64  # so many numbers are written out in a snippet
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class Report:
     mode: str = "full"
     seed: int = 0
     evaluations: int = 0
+    given: Given = field(default_factory=Given)
     call: str = ""
     command: str = ""
 
@@ -120,20 +122,12 @@ class Report:
         """Code that runs this check again; or the shell command that ran it."""
         if self.command:
             return self.command
-        lines = ["import numpy as np", "import tinygrad_cnn as tg"]
-        if sum(array.size for array in self.inputs.values()) <= FEW:
-            literals = [_literal(array) for array in self.inputs.values()]
-            lines.append(f"inputs = [{', '.join(literals)}]")
-        else:
-            lines.append(
-                'inputs = list(np.load("inputs.npz").values())  # report.save("inputs.npz")'
-            )
-        lines.append(self.call)
+        lines = ["import numpy as np", "import tinygrad_cnn as tg", *self.given.code(), self.call]
         return "\n".join(lines)
 
     def save(self, path: str) -> None:
         """Write the inputs to an .npz file, for the snippet of a check with large inputs."""
-        np.savez(path, **self.inputs)  # type: ignore[arg-type]
+        np.savez(path, *self.given.arrays)
 
 
 def _table(entries: Sequence[Entry]) -> list[str]:
@@ -179,11 +173,3 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
 
 def _at(index: tuple[int, ...]) -> str:
     return f"[{', '.join(map(str, index))}]" if index else ""
-
-
-def _literal(array: Array) -> str:
-    text = np.array2string(
-        array, separator=", ", threshold=FEW + 1, floatmode="unique", max_line_width=10**6
-    ).replace("\n", "")
-    text = " ".join(text.split())
-    return f"np.array({text}).reshape{array.shape}" if array.size == 0 else f"np.array({text})"

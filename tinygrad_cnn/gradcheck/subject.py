@@ -100,7 +100,7 @@ class PlainSubject(Subject):
             if len(gradients) != len(self.places):
                 raise ShapeError(
                     f"vjp returned {len(gradients)} gradients for {len(self.places)} inputs "
-                    f"({', '.join(self.names)})"
+                    f"({', '.join(self.names)}): return a tuple of arrays, one for each input"
                 )
             return [None if g is None else np.asarray(g) for g in gradients]
 
@@ -127,12 +127,16 @@ class EngineSubject(Subject):
 
     def record(self) -> tuple[Array, Pull]:
         y, nodes = self.compute(), [tensor.node for tensor in self.tensors]
+        value = y.node.value
+        if isinstance(value, np.ndarray) and not any(value is array for array in self.arrays):
+            value.flags.writeable = False  # a vjp that writes into it, or into its cotangent,
         order = to_visit([y.node], nodes)
 
         def pull(cotangent: Array) -> list[Any]:
             if not y.requires_grad:
                 return [None] * len(self.tensors)
             seed = cotangent.reshape(y.shape).astype(y.dtype)
+            seed.flags.writeable = False  # ... spoils what others may use
             found = walk(
                 {y.node: seed}, wanted=nodes, order=order
             )  # as grad does, without its Tensors
@@ -341,6 +345,8 @@ def _one_tensor(y: Any) -> Tensor:
 def _as_output(y: Any) -> Array:
     if isinstance(y, tuple | list):
         return np.concatenate([np.ravel(_as_output(part)) for part in y])
+    if y is None:
+        raise DtypeError("f returned None: it must return an array")
     y = np.array(y, copy=True)
     return y if y.dtype.kind == "f" else y.astype(np.float64)
 
