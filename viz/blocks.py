@@ -28,7 +28,7 @@ class Shown:
         analytic, numeric, bar, difference: of the entry that each cell shows.
         marks: of that entry: 1 wrong, 2 on a kink, 3 too uncertain to judge, 0 none of these.
         rows, columns: the output's and the input's index of that entry.
-        wrong, kinks, size: entries of the whole Jacobian.
+        wrong, kinks, uncertain, size: entries of the whole Jacobian.
     """
 
     name: str
@@ -44,15 +44,17 @@ class Shown:
     columns: list[Indices]
     wrong: int
     kinks: int
+    uncertain: int
     size: int
 
     @property
     def counted(self) -> str:
-        """What is wrong, in words."""
+        """What is not right, in words."""
         if not self.size:
             return "no entries"
         parts = [f"{self.wrong:,} of {self.size:,} entries wrong" if self.wrong else ""]
         parts.append(f"{self.kinks:,} on a kink" if self.kinks else "")
+        parts.append(f"{self.uncertain:,} too uncertain to judge" if self.uncertain else "")
         return ", ".join(filter(None, parts)) or f"all {self.size:,} entries right"
 
 
@@ -70,7 +72,8 @@ def shown(report: Report, name: str, most: int = MOST_CELLS) -> Shown:
         if k.input == name:
             kink[_flat(k.output, output), _flat(k.index, shape)] = True
     marks = np.where(wrong, WRONG, np.where(kink, KINK, PLAIN))
-    marks[(marks == PLAIN) & ~(np.isfinite(n) & np.isfinite(bar))] = UNKNOWN
+    wide = report.uncertain.get(name, np.zeros(size, bool)).reshape(size)
+    marks[(marks == PLAIN) & (wide | ~(np.isfinite(n) & np.isfinite(bar)))] = UNKNOWN
     difference = a - n
     # which entry of a block is shown: the marked before the others, then by size
     importance = np.where(marks == WRONG, _relative(difference), _relative(a))
@@ -94,7 +97,7 @@ def shown(report: Report, name: str, most: int = MOST_CELLS) -> Shown:
         a[i, j], n[i, j], bar[i, j], difference[i, j], marks[i, j],
         [[index_of(k, output) for k in row] for row in i],
         [[index_of(k, shape) for k in row] for row in j],
-        int(wrong.sum()), int(kink.sum()), a.size,
+        int(wrong.sum()), int(kink.sum()), int((marks == UNKNOWN).sum()), a.size,
     )  # fmt: skip
 
 

@@ -141,7 +141,7 @@ def _input(one: Shown, top: float) -> tuple[list[str], float]:
                 x,
                 bottom + 24,
                 limit,
-                nothing="nothing is wrong" if p == 2 else "0, to within the error bar",
+                nothing="no entry is wrong" if p == 2 else "0, to within the error bar",
             )
         )
     return parts, bottom + 52
@@ -217,8 +217,12 @@ def _is_dark(color: str) -> bool:
 def _marked(
     one: Shown, i: int, j: int, x: float, y: float, cell: tuple[float, float], difference: bool
 ) -> list[str]:
-    """A frame around a wrong entry, with its numbers; a stroke through a kink."""
+    """A frame around a wrong entry, with its numbers; a stroke for a kink, a ? for doubt.
+
+    Where a cell has room for a number, these stand in its corner.
+    """
     mark, (w, h) = one.marks[i, j], cell
+    roomy = w >= 24 and h >= 18 and not difference
     if mark == PLAIN:
         return []
     tooltip = ""
@@ -235,7 +239,10 @@ def _marked(
             fill="#ffffff", fill_opacity=0.0, stroke=_DARK, stroke_width=edge,
         )  # fmt: skip
     elif mark == KINK:
-        drawn = svg.line(x, y + h, x + w, y, stroke=_DARK, stroke_width=1.5)
+        part = 0.45 if roomy else 1.0
+        drawn = svg.line(x, y + h * part, x + w * part, y, stroke=_DARK, stroke_width=1.5)
+    elif roomy:
+        drawn = svg.text(x + w - 5, y + 9, "?", size=9, anchor="middle", fill=_DARK)
     else:
         drawn = svg.text(
             x + w / 2, y + h / 2 + 3, "?", size=min(11.0, h + 1), anchor="middle", fill=_DARK

@@ -134,8 +134,10 @@ class Findings:
     def judge_the_rest(self, report: Report) -> None:
         """Nothing is wrong: say so if some error bar is too wide, or what kinks there are."""
         most = moves(self.numeric)
-        for k, n in enumerate(self.numeric):
-            wide = n.too_wide(self.analytic[k], most)
+        uncertain = [n.too_wide(a, most) for a, n in zip(self.analytic, self.numeric, strict=True)]
+        for name, wide in zip(self.names, uncertain, strict=True):
+            report.uncertain[name] = wide.reshape(report.wrong[name].shape)
+        for k, (n, wide) in enumerate(zip(self.numeric, uncertain, strict=True)):
             if wide.any():
                 report.worst = self._entry(k, int(np.argmax(np.where(wide, n.bar, -1))))
                 report.entries = [report.worst]

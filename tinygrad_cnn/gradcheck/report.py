@@ -62,6 +62,7 @@ class Report:
         worst: the entry that is off by most, in units of what its error bar allows; or None.
         analytic, numeric, bar, wrong: by input name, arrays of shape output.shape + input.shape:
             both Jacobians, the error bar of the numerical one, and the mask of wrong entries.
+        uncertain: likewise, the entries whose error bar is too wide to judge by.
         kinks: where one-sided derivatives differ; `numeric` is nan there.
         notes: what was done on the way, e.g. casts.
         evaluations: how often the function was run.
@@ -78,6 +79,7 @@ class Report:
     numeric: dict[str, Array] = field(default_factory=dict)
     bar: dict[str, Array] = field(default_factory=dict)
     wrong: dict[str, Array] = field(default_factory=dict)
+    uncertain: dict[str, Array] = field(default_factory=dict)
     kinks: list[Kink] = field(default_factory=list)
     where: list[str] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
