@@ -240,6 +240,14 @@ def test_functions_of_one_number() -> None:
     assert "a constant factor of 1/3" in tg.gradcheck(_cube, 0.3).diagnosis
 
 
+@pytest.mark.parametrize(
+    "clip", [lambda g: np.clip(g, -10, 10), lambda g: np.where(np.abs(g) < 0.01, 0, g)]
+)
+def test_a_gradient_that_is_clipped_inside(clip: Any) -> None:
+    report = tg.gradcheck(lambda x: x**2, np.linspace(1, 2, 7), vjp=lambda g, x: 2 * x * clip(g))
+    assert (report.verdict, report.pattern) == ("wrong", "not linear")
+
+
 @pytest.mark.parametrize("spoilt", [0, 1], ids=["cotangent", "output"])
 def test_a_vjp_that_writes_into_what_it_is_given(spoilt: int) -> None:
     def vjp(*given: Any) -> Any:

@@ -9,6 +9,8 @@ from .findings import Findings
 from .subject import EngineSubject, Pull, Subject
 
 CANCELLED = 1e-10  # of the largest gradient: what rounding leaves where a gradient is 0
+SCALED = 1e-3  # relative to the largest element: by more no scaled gradient is off
+TINY = 1e-290  # where float64 runs out of digits
 FLOAT32 = 1e-3  # relative to an input's largest element: so far may a float32 gradient be off
 
 
@@ -42,6 +44,19 @@ def breach(
                 f"the gradient for '{name}' is not linear in the cotangent: each output {each}, "
                 "and a sum of outputs does not get the sum of their gradients",
             )
+    for factor, how in ((128.0, "larger"), (1 / 128, "smaller")):
+        scaled = gradients(subject, pull, factor * v)
+        for name, g, h in zip(subject.names, once, scaled, strict=True):
+            if g is None or h is None or not (np.isfinite(g).all() and np.isfinite(h).all()):
+                continue
+            off = np.max(np.abs(h / factor - g), initial=0.0)
+            if off > SCALED * np.max(np.abs(g), initial=0.0) + TINY:
+                return (
+                    "wrong",
+                    "not linear",
+                    f"the gradient for '{name}' is not linear in the cotangent: with one that is "
+                    f"128 times {how}, it is not 128 times {how}, as if it were clipped",
+                )
     return None
 
 
