@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import numpy as np
 
+from ..context import no_grad
 from ..errors import OptionError
 from ..kernels.heap import keep_freed_memory
 from .analytic import Analytic, gradients, jacobians
@@ -173,10 +175,9 @@ class _Check:
                 "error", f"the backward pass failed: {_message(error)}", "failed"
             ) from error
         self._unmodified("the backward pass")
-        found = self._compare(here, claimed)
-        if found.any_wrong and self.subject.unrecorded:
-            self.subject.unrecorded = False  # it is said of the function just as it is
-            found = self._compare(here, claimed)
+        found = self._measured(
+            lambda: self._compare(here, claimed), trusted=lambda found: not found.any_wrong
+        )
         return self._judge(found, pull)
 
     def _compare(self, here: Array, claimed: Analytic) -> Findings:
@@ -203,8 +204,8 @@ class _Check:
             if gradient is not None and not np.isfinite(gradient).all():
                 raise _Stop("error", f"the gradient for '{name}' is not finite", "not finite")
 
-        def measure() -> Report:
-            return check_directions(
+        return self._measured(
+            lambda: check_directions(
                 self.subject.names,
                 self.subject.arrays,
                 self.evaluate,
@@ -213,33 +214,28 @@ class _Check:
                 cotangent,
                 self.tolerance,
                 self.random,
-            )
-
-        report = self._evaluating(measure)
-        if report.verdict != "ok" and self.subject.unrecorded:
-            self.subject.unrecorded = False
-            report = measure()
-        return report
-
-    def _numeric(self, here: Array, claimed: list[Array]) -> list[Numeric]:
-        return self._evaluating(
-            lambda: [
-                numerical_jacobian(
-                    self.evaluate, a.reshape(-1), here.reshape(-1), c, self.tolerance, self.random
-                )
-                for a, c in zip(self.subject.arrays, claimed, strict=True)
-            ]
+            ),
+            trusted=lambda report: report.verdict == "ok",
         )
 
-    def _evaluating(self, measure: Callable[[], T]) -> T:
-        """What is measured, without recording if the function allows."""
-        try:
-            with self.subject.evaluating():
-                return measure()
-        except _Stop:
-            if not self.subject.unrecorded:
-                raise
-        self.subject.unrecorded = False
+    def _numeric(self, here: Array, claimed: list[Array]) -> list[Numeric]:
+        return [
+            numerical_jacobian(
+                self.evaluate, a.reshape(-1), here.reshape(-1), c, self.tolerance, self.random
+            )
+            for a, c in zip(self.subject.arrays, claimed, strict=True)
+        ]
+
+    def _measured(self, measure: Callable[[], T], trusted: Callable[[T], bool]) -> T:
+        """What is measured: without recording, if the function allows and the result is trusted.
+
+        What else is said, or goes wrong, is to be so of the function just as it is.
+        """
+        if self.subject.unrecorded:
+            with suppress(_Stop), no_grad():
+                found = measure()
+                if trusted(found):
+                    return found
         return measure()
 
     def evaluate(self) -> Array:

@@ -44,7 +44,7 @@ def breach(
                 f"the gradient for '{name}' is not linear in the cotangent: each output {each}, "
                 "and a sum of outputs does not get the sum of their gradients",
             )
-    for factor, how in ((128.0, "larger"), (1 / 128, "smaller")):
+    for factor, how in ((128.0, "larger"), (1 / 128, "smaller")):  # powers of two scale exactly
         scaled = gradients(subject, pull, factor * v)
         for name, g, h in zip(subject.names, once, scaled, strict=True):
             if g is None or h is None or not (np.isfinite(g).all() and np.isfinite(h).all()):

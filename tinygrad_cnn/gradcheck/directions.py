@@ -17,7 +17,7 @@ import numpy as np
 from . import diagnose
 from .case import Case
 from .jacobian import TOO_WIDE, Numeric, Tolerance, numerical_jacobian
-from .numeric import Array, careful, quick, scales
+from .numeric import Array, Curve, careful, quick, scales
 from .report import Entry, Report
 
 SHOWN = 16  # coordinates of a wrong input that are measured one by one
@@ -125,16 +125,9 @@ def _along(
     bends = abs(first.asymmetry[0]) > 1e-2 * abs(first.slope[0]) + 4 * first.bar[0]
     if not (off or still or bends):
         return Direction(claimed, float(first.slope[0]), float(first.bar[0]))
-    if off and claimed:  # in a ReLU network, kinks lie near every point: nearer steps miss them
-        agreed = 0
-        for near in NEARER:
-            found = quick(curve, 0.0, near, start)
-            slope, bar = float(found.slope[0]), float(found.bar[0])
-            small = bar <= TOO_WIDE * abs(slope)
-            agrees = small and abs(claimed - slope) <= bar + CROSSED * abs(slope)
-            agreed = agreed + 1 if agrees else 0
-            if agreed == 2:
-                return Direction(claimed, slope, bar + CROSSED * abs(slope))
+    confirmed = _nearer(curve, claimed, start) if off and claimed else None
+    if confirmed is not None:
+        return confirmed
     second = quick(curve, 0.0, 4 * NEAR, start)
     spread = float(abs(first.slope[0] - second.slope[0]))
     # a curve bends four times as much over four times the step, a kink no more
@@ -148,6 +141,23 @@ def _along(
         value, bar = (left + right) / 2, abs(right - left) / 2
         return Direction(claimed, value, bar if math.isfinite(value) else math.inf, (left, right))
     return Direction(claimed, value, bar if math.isfinite(value) else math.inf)
+
+
+def _nearer(curve: Curve, claimed: float, start: Array) -> Direction | None:
+    """The claimed derivative, if two nearer steps in turn show it; else None.
+
+    In a ReLU network kinks lie near every point; the nearer the step, the fewer does it cross.
+    """
+    agreed = 0
+    for near in NEARER:
+        found = quick(curve, 0.0, near, start)
+        slope, bar = float(found.slope[0]), float(found.bar[0])
+        known = bar <= TOO_WIDE * abs(slope)
+        agrees = known and abs(claimed - slope) <= bar + CROSSED * abs(slope)
+        agreed = agreed + 1 if agrees else 0
+        if agreed == 2:
+            return Direction(claimed, slope, bar + CROSSED * abs(slope))
+    return None
 
 
 def _explain(

@@ -91,7 +91,7 @@ def central(up: Array, down: Array, here: Array, rise: Any, fall: Any, step: Any
         rise, fall: the steps really taken, after rounding.
         step: the step that was meant.
     """
-    size = np.maximum(np.abs(up), np.abs(down))
+    size = np.maximum(np.abs(up), np.abs(down))  # in place: of many curves these are large
     np.maximum(size, np.abs(here), out=size)
     slope = up - down
     slope /= rise + fall

@@ -66,6 +66,7 @@ class Report:
         kinks: where one-sided derivatives differ; `numeric` is nan there.
         notes: what was done on the way, e.g. casts.
         evaluations: how often the function was run.
+        given: the inputs as the caller gave them, for the snippet.
     """
 
     verdict: str

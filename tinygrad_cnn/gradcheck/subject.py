@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -52,10 +51,6 @@ class Subject:
     def record(self) -> tuple[Array, Pull]:
         """The value, and the map from a cotangent to a gradient (or None) for each input."""
         raise NotImplementedError
-
-    def evaluating(self) -> AbstractContextManager[None]:
-        """The block to compute values in: unrecorded, in less time and memory, if that will do."""
-        return no_grad() if self.unrecorded else nullcontext()
 
     def close(self) -> None:
         """Put everything back as it was."""
@@ -129,14 +124,14 @@ class EngineSubject(Subject):
         y, nodes = self.compute(), [tensor.node for tensor in self.tensors]
         value = y.node.value
         if isinstance(value, np.ndarray) and not any(value is array for array in self.arrays):
-            value.flags.writeable = False  # a vjp that writes into it, or into its cotangent,
+            value.flags.writeable = False  # a vjp that writes into it spoils it for others
         order = to_visit([y.node], nodes)
 
         def pull(cotangent: Array) -> list[Any]:
             if not y.requires_grad:
                 return [None] * len(self.tensors)
             seed = cotangent.reshape(y.shape).astype(y.dtype)
-            seed.flags.writeable = False  # ... spoils what others may use
+            seed.flags.writeable = False  # likewise
             found = walk(
                 {y.node: seed}, wanted=nodes, order=order
             )  # as grad does, without its Tensors
