@@ -33,16 +33,19 @@ def is_frozen(array: Array) -> bool:
         return False
 
 
+def never_changes(value: Any) -> bool:
+    """Whether it can be hashed, so that no list or array is in it, at any depth."""
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
 def snapshot(value: Any) -> Any:
     """The value itself if it can never change, else a copy of it; of a tuple or list, each part."""
     if isinstance(value, np.ndarray):
         return value if is_frozen(value) else value.copy()
     if type(value) is tuple or type(value) is list:
-        try:
-            hash(value)  # then no list or array is in it, at any depth
-        except TypeError:
-            pass
-        else:
-            return value
-        return type(value)(map(snapshot, value))
+        return value if never_changes(value) else type(value)(map(snapshot, value))
     return value

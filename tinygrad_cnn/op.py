@@ -39,7 +39,7 @@ from .context import current_mode
 from .definition import broadcast_index
 from .errors import DtypeError, GraphError, OptionError, ShapeError, TinygradError
 from .graph import Constant, Handle, Node, next_serial
-from .memory import snapshot
+from .memory import never_changes, snapshot
 
 Shape = tuple[int, ...]
 _PLAIN = (np.ndarray, np.generic, float, int)
@@ -56,15 +56,6 @@ class Cost(NamedTuple):
 def constant(x: Any) -> Any:
     """The plain value of a vjp's argument, for what is locally constant: a mask, an index."""
     return x.node.value if isinstance(x, Handle) else x
-
-
-def _never_change(options: dict[str, Any]) -> bool:
-    """Whether no option can be changed in place: none is, or holds, an array or a list."""
-    try:
-        hash(tuple(options.values()))
-    except TypeError:
-        return False
-    return True
 
 
 def has_gradient(value: Any) -> bool:
@@ -325,7 +316,7 @@ class Op:
         except Exception as error:
             self._explain(error, values)
             raise
-        if key is not None and self._passed is not None and _never_change(options):
+        if key is not None and self._passed is not None and never_changes(tuple(options.values())):
             if len(self._passed) >= MOST_PASSED:
                 self._passed.clear()
             self._passed[key] = options, checked
@@ -377,9 +368,8 @@ class Op:
             inputs = tuple(
                 [n if n is None or isinstance(n, Node) else Constant(snapshot(n)) for n in nodes]
             )
-            if options and not _never_change(
-                options
-            ):  # an index, say, that the caller goes on to change
+            if options and not never_changes(tuple(options.values())):
+                # an index, say, that the caller goes on to change
                 options = {name: snapshot(option) for name, option in options.items()}
         if type(value) is not tuple:
             value = self._kept(value, grain.is_single)

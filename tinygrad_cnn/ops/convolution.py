@@ -26,7 +26,7 @@ from ..kernels.convolution import (
     output_sizes,
 )
 from ..op import Op, Shape, op
-from .options import integer, is_integer, shape_of
+from .options import integer, is_integer
 from .windows import Pairs, layout, padding_pairs, per_axis, places, read
 
 
@@ -134,7 +134,7 @@ class _Family:
 
     def _check_arrays(self, name: str, x: Any, w: Any, b: Any, groups: Any) -> tuple[Shape, Shape]:
         """The shapes of input and weight, if they are such."""
-        X, W = shape_of(x), shape_of(w)
+        X, W = np.shape(x), np.shape(w)
         if len(X) != self.d + 2 or 0 in X[2:]:
             empty = ", which has no cells" if 0 in X[2:] else ""
             raise ShapeError(f"{name}: input must be ({layout(self.d)}), got {X}{empty}")
@@ -223,7 +223,7 @@ class _Family:
         self, x: Any, g: Any, *, kernel: Any, stride: Any, padding: Any, dilation: Any, groups: Any
     ) -> dict[str, Any]:
         name, d = self.weight_grad.name, self.d
-        X, G = shape_of(x), shape_of(g)
+        X, G = np.shape(x), np.shape(g)
         if len(X) != d + 2 or len(G) != d + 2 or X[0] != G[0] or 0 in (*X[1:], *G[1:]):
             raise ShapeError(f"{name}: two ({layout(d)}) of one batch are needed, got {X}, {G}")
         _share_one_dtype(name, input=x, gradient=g)
@@ -248,10 +248,10 @@ class _Family:
 
 
 def _share_one_dtype(name: str, **arrays: Any) -> None:
-    given = {which: a for which, a in arrays.items() if a is not None}
-    distinct = {np.asarray(a).dtype for a in given.values()}
+    dtypes = {which: np.asarray(a).dtype for which, a in arrays.items() if a is not None}
+    distinct = set(dtypes.values())
     if len(distinct) > 1 or distinct.pop().kind != "f":
-        listed = ", ".join(f"{which} {np.asarray(a).dtype}" for which, a in given.items())
+        listed = ", ".join(f"{which} {dtype}" for which, dtype in dtypes.items())
         raise DtypeError(
             f"{name}: inputs must share one floating dtype, got {listed}; cast with .astype"
         )

@@ -19,7 +19,7 @@ from ..errors import DtypeError, OptionError, ShapeError
 from ..kernels.windows import arithmetic
 from ..op import Shape, constant, op
 from ..tensor import Tensor
-from .options import flag, number, shape_of
+from .options import flag, number
 
 
 def _channels(v: Any, ndim: int) -> Any:
@@ -32,7 +32,7 @@ def _others(x: Any) -> tuple[int, ...]:
 
 
 def _check(name: str, x: Any, eps: float, **per_channel: Any) -> dict[str, Any]:
-    shape = shape_of(x)
+    shape = np.shape(x)
     if len(shape) < 2:
         raise ShapeError(f"{name}: input must be (N, C) or (N, C, …), got {shape}")
     dtype = np.asarray(x).dtype
@@ -41,7 +41,7 @@ def _check(name: str, x: Any, eps: float, **per_channel: Any) -> dict[str, Any]:
     for which, v in per_channel.items():
         if v is None:
             continue
-        if shape_of(v) != (shape[1],):
+        if np.shape(v) != (shape[1],):
             raise ShapeError(
                 f"{name}: {which} must have shape ({shape[1]},), one for each channel of input "
                 f"{shape}, got {np.shape(v)}"
@@ -92,7 +92,7 @@ def batch_norm_train(x: Any, weight: Any = None, bias: Any = None, *, eps: float
 @batch_norm_train.check_shapes
 def _(x: Any, weight: Any, bias: Any, *, eps: float) -> dict[str, Any]:
     options = _check("batch_norm", x, eps, weight=weight, bias=bias)
-    shape = shape_of(x)
+    shape = np.shape(x)
     if math.prod(shape) // max(shape[1], 1) < 2:
         raise ShapeError(
             f"batch_norm: training needs more than one value per channel, got input {shape}; "

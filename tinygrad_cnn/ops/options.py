@@ -15,11 +15,6 @@ from ..op import Shape
 _INTEGERS, _FLOATS = (int, np.integer), (float, np.floating)
 
 
-def shape_of(x: Any) -> Shape:
-    """``np.shape(x)``, in a third of the time."""
-    return x.shape if type(x) is np.ndarray else np.shape(x)
-
-
 def is_integer(value: Any) -> bool:
     """Whether it is a Python or NumPy int; True and False are not."""
     return type(value) is int or (isinstance(value, _INTEGERS) and not isinstance(value, bool))

@@ -9,7 +9,6 @@ import numpy as np
 
 from ..errors import DtypeError, ShapeError
 from ..op import Shape, op
-from .options import shape_of
 
 
 @op(symbol="⊕")
@@ -35,7 +34,7 @@ def residual_add(skip: Any, branch: Any) -> Any:
 
 @residual_add.check
 def _(skip: Any, branch: Any) -> dict[str, Any]:
-    if shape_of(skip) != shape_of(branch):
+    if np.shape(skip) != np.shape(branch):
         raise ShapeError(
             f"residual_add: skip {np.shape(skip)} and branch {np.shape(branch)} must have equal "
             "shapes; project the shortcut, e.g. with a 1×1 convolution"
