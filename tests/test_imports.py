@@ -1,27 +1,81 @@
-"""Importing: what it loads, and that it goes one way."""
+"""Importing: what it loads, that it goes one way, and what is public."""
 
 import ast
+import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
+import networkx
 import pytest
+
+import tinygrad_cnn as tg
+import viz
 
 ROOT = Path(__file__).parent.parent
 HEAVY = ["networkx", "matplotlib", "graphviz", "typer", "rich", "tqdm", "safetensors", "viz"]
+MOST_FILES = {"tinygrad_cnn": 6, "viz": 4}  # at the root, beside its rooms
 
-# Each layer may import the layers before it, and modules of its own.
-LAYERS = [
-    ["errors", "defaults", "kernels", "definition", "description", "memory", "table"],
-    ["graph"],
-    ["context", "hooks"],
-    ["op"],
-    ["backward"],
-    ["scalar", "tensor"],
-    ["ops", "trace", "anomaly", "functions", "interchange", "replay", "tracefile", "zoom"],
-    ["nn"],
-    ["models"],
-]
+
+def files(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def name_of(file: Path) -> str:
+    """A file's dotted name as a module."""
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+OURS = {name_of(file): file for package in MOST_FILES for file in files(package)}
+
+
+def imports(file: Path, *, inside_functions: bool) -> set[str]:
+    """The modules of this project, and the packages of others, that a file imports.
+
+    Those in its functions, or all others; never those for type checking.
+    """
+    found = set()
+    package = file.relative_to(ROOT).parent.parts
+    for node in _statements(ast.parse(file.read_text()), inside_functions):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            names = (f"{module}.{alias.name}" for alias in node.names)
+            found |= {name if name in OURS else module for name in names}
+    return found
+
+
+def _statements(tree: ast.AST, inside_functions: bool, inside: bool = False) -> list[ast.AST]:
+    found = []
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        if inside == inside_functions:
+            found.append(node)
+        function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        found += _statements(node, inside_functions, inside or function)
+    return found
+
+
+@cache
+def rooms() -> dict[str, int]:
+    """How high each room stands: the line of ARCHITECTURE.md's table that names it."""
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    table = re.search(r"^## One way\n.*?^```\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    assert table, "ARCHITECTURE.md has no table under 'One way'"
+    lines = [line.partition("#")[0].split() for line in table[1].splitlines()]
+    return {room: height for height, line in enumerate(lines) for room in line}
+
+
+def room_of(module: str) -> str:
+    """The longest name in the table that a module's dotted name begins with."""
+    inside = [room for room in rooms() if f"{module}.".startswith(f"{room}.")]
+    assert inside, f"{module} is in no room of ARCHITECTURE.md's table"
+    return max(inside, key=len)
 
 
 def test_importing_loads_numpy_and_the_standard_library_only():
@@ -37,80 +91,55 @@ def test_importing_loads_numpy_and_the_standard_library_only():
     assert loaded - sys.stdlib_module_names - {"numpy"} == {"tinygrad_cnn"}
 
 
-def imports(file: Path, top_level: bool = False) -> set[str]:
-    """Absolute dotted names of the modules that a file imports.
-
-    With `top_level`, only those loaded with the file: not in functions, nor for type checking.
-    """
-    package = file.relative_to(ROOT).with_suffix("").parts[:-1]
-    found = set()
-    tree = ast.parse(file.read_text())
-    for node in _module_statements(tree) if top_level else ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else ()
-            module = ".".join([*base, *([node.module] if node.module else [])])
-            found |= {f"{module}.{alias.name}" for alias in node.names}
-    return found
+@pytest.mark.parametrize("module", OURS)
+def test_a_room_imports_only_rooms_that_stand_before_it(module):
+    own = room_of(module)
+    for name in imports(OURS[module], inside_functions=False) & OURS.keys():
+        room = room_of(name)
+        assert room == own or rooms()[room] < rooms()[own], f"{module} imports {name}"
 
 
-def _module_statements(tree: ast.AST) -> list[ast.AST]:
-    found = []
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.FunctionDef | ast.Lambda):
-            continue
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            continue
-        found += [node, *_module_statements(node)]
-    return found
+def test_imports_make_no_circle():
+    graph = networkx.DiGraph()
+    for module, file in OURS.items():
+        for name in imports(file, inside_functions=False) & OURS.keys():
+            graph.add_edge(module, name)
+    circles = [sorted(c) for c in networkx.strongly_connected_components(graph) if len(c) > 1]
+    assert not circles
+    assert not list(networkx.selfloop_edges(graph))
 
 
-def files(package: str) -> list[Path]:
-    return sorted((ROOT / package).rglob("*.py"))
-
-
-def layer_of(dotted: str) -> int | None:
-    """The layer of a module of tinygrad_cnn, by its dotted name; None if it is in none."""
-    parts = dotted.split(".")
-    if parts[0] != "tinygrad_cnn" or len(parts) < 2:
-        return None
-    return next((i for i, names in enumerate(LAYERS) if parts[1] in names), None)
-
-
-@pytest.mark.parametrize("file", files("tinygrad_cnn"), ids=lambda f: str(f.relative_to(ROOT)))
-def test_a_layer_imports_only_what_lies_below_it(file):
-    own = layer_of(".".join(file.relative_to(ROOT).with_suffix("").parts))
-    if own is None:
-        return
-    above = {
-        name
-        for name in imports(file, top_level=True)
-        if name.startswith("tinygrad_cnn.") and ((found := layer_of(name)) is None or found > own)
+def test_only_commands_import_parts_of_the_project_when_they_run():
+    found = {
+        module
+        for module, file in OURS.items()
+        if any(name in OURS for name in imports(file, inside_functions=True))
     }
-    assert not above
-
-
-@pytest.mark.parametrize("file", files("tinygrad_cnn"), ids=lambda f: str(f.relative_to(ROOT)))
-def test_the_engine_never_imports_its_pictures(file):
-    """But for the command line, which draws."""
-    above = {"viz", "tutorials"}
-    if file.name != "cli.py":
-        assert not above & {name.partition(".")[0] for name in imports(file)}
+    assert {module.rpartition(".")[0] for module in found} == {"tinygrad_cnn.cli"}
 
 
 @pytest.mark.parametrize("file", files("tinygrad_cnn/kernels"), ids=lambda f: f.name)
 def test_kernels_know_arrays_only(file):
-    outside = {
-        name
-        for name in imports(file)
-        if not name.startswith("tinygrad_cnn.kernels")
-        and name.partition(".")[0] not in {"numpy", "threadpoolctl", *sys.stdlib_module_names}
-    }
-    assert not outside
+    allowed = {"numpy", "threadpoolctl", *sys.stdlib_module_names}
+    used = imports(file, inside_functions=False) | imports(file, inside_functions=True)
+    outside = {name for name in used if name.partition(".")[0] not in allowed}
+    assert all(name.startswith("tinygrad_cnn.kernels") for name in outside)
 
 
-def test_pictures_never_import_tutorials():
-    assert not {
-        name for file in files("viz") for name in imports(file) if name.startswith("tutorials")
-    }
+@pytest.mark.parametrize("package", MOST_FILES)
+def test_the_rooms_can_be_seen_at_once(package):
+    there = [path for path in (ROOT / package).iterdir() if path.is_file()]
+    assert len(there) <= MOST_FILES[package]
+
+
+@pytest.mark.parametrize("package", [tg, viz], ids=lambda package: package.__name__)
+def test_dir_lists_the_public_names_alone(package):
+    assert dir(package) == sorted(set(package.__all__))
+    assert all(hasattr(package, name) for name in dir(package))
+    assert not any(name.startswith("_") for name in dir(package))
+
+
+@pytest.mark.parametrize("folder", ["exercises", "checkpoint"])
+def test_what_moved_is_found_where_it_was(folder):
+    there = __import__(f"tinygrad_cnn.{folder}", fromlist=["*"])
+    assert all(hasattr(there, name) for name in there.__all__)

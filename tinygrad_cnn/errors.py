@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .graph import Node
+    from .engine.node import Node
 
 
 class TinygradError(Exception):

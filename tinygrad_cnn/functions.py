@@ -17,17 +17,17 @@ from typing import Any
 
 import numpy as np
 
-from .backward import grad
-from .context import current_mode, mode
+from .engine.backward import grad
+from .engine.context import current_mode, mode
+from .engine.node import Handle, Node, ancestors
+from .engine.op import Op, op
+from .engine.scalar import Scalar
+from .engine.tensor import Tensor
 from .errors import DtypeError, OptionError, ShapeError
-from .graph import Handle, Node, ancestors
-from .op import Op, op
 from .ops.elementwise import multiply
 from .ops.moving import stack
 from .ops.reduce import sum as sum_of
 from .ops.shape import reshape
-from .scalar import Scalar
-from .tensor import Tensor
 
 Function = Callable[..., Any]
 

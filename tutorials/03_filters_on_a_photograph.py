@@ -17,7 +17,7 @@ import numpy as np
 
 import tinygrad_cnn as tg
 import viz
-from tinygrad_cnn.exercises import check
+from tinygrad_cnn.teaching.exercises import check
 
 # %% [markdown]
 # ## One window at a time

@@ -19,7 +19,7 @@ import numpy as np
 
 import tinygrad_cnn as tg
 import viz
-from tinygrad_cnn.exercises import check
+from tinygrad_cnn.teaching.exercises import check
 
 # %% [markdown]
 # ## How many weights?

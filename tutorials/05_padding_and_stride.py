@@ -21,7 +21,7 @@ import numpy as np
 
 import tinygrad_cnn as tg
 import viz
-from tinygrad_cnn.exercises import check, check_function
+from tinygrad_cnn.teaching.exercises import check, check_function
 
 # %% [markdown]
 # ## Without padding

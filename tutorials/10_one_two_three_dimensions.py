@@ -17,7 +17,7 @@ import numpy as np
 
 import tinygrad_cnn as tg
 import viz
-from tinygrad_cnn.exercises import check
+from tinygrad_cnn.teaching.exercises import check
 
 random = np.random.default_rng(10)
 

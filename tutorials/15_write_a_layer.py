@@ -22,7 +22,7 @@ import numpy as np
 
 import tinygrad_cnn as tg
 import viz
-from tinygrad_cnn.exercises import check, check_gradient
+from tinygrad_cnn.teaching.exercises import check, check_gradient
 
 random = np.random.default_rng(15)
 x = random.standard_normal((4, 3))

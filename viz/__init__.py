@@ -7,24 +7,19 @@
 Each function returns a `Picture`, which a notebook shows.
 """
 
-from .animation import Animation
-from .bars import gradient_bars
-from .confusions import confusion
-from .connectivity import connectivity
-from .curves import training
-from .distributions import histograms
-from .flow import gradient_flow
-from .graph import draw
-from .jacobian import jacobian
-from .maps import feature_maps, filters
-from .normalising import batch_norm
-from .panels import panels
+from .graphs import draw, gradient_bars, gradient_flow, summary_page
+from .layers import (
+    architecture,
+    batch_norm,
+    connectivity,
+    feature_maps,
+    filters,
+    histograms,
+    receptive_field,
+)
 from .paths import path_lengths, unroll
-from .picture import Picture
-from .plots import images
-from .receptive import receptive_field
-from .summary import summary_page
-from .textbook import architecture
+from .picture import Animation, Picture
+from .plots import confusion, images, jacobian, panels, training
 from .windows import (
     convolution,
     convolution_backward,
@@ -60,3 +55,7 @@ __all__ = [
     "transposed_convolution",
     "unroll",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -17,24 +17,24 @@ from tinygrad_cnn import nn
 from tinygrad_cnn.data import fashion_mnist
 from tinygrad_cnn.data.photographs import photographs
 
-from .bars import gradient_bars
-from .confusions import confusion
-from .connectivity import connectivity
-from .curves import training
-from .distributions import histograms
-from .facts import SHOWN
-from .flow import gradient_flow
-from .gallery import Section, write_page
-from .graph import draw
-from .jacobian import jacobian
-from .maps import feature_maps, filters
-from .normalising import batch_norm
-from .panels import panels
+from .graphs.bars import gradient_bars
+from .graphs.draw import draw
+from .graphs.facts import SHOWN
+from .graphs.flow import gradient_flow
+from .layers.connectivity import connectivity
+from .layers.distributions import histograms
+from .layers.maps import feature_maps, filters
+from .layers.normalising import batch_norm
+from .layers.receptive import receptive_field
+from .layers.textbook import architecture
 from .paths import unroll
-from .picture import Picture
-from .plots import images
-from .receptive import receptive_field
-from .textbook import architecture
+from .picture.gallery import Section, write_page
+from .picture.picture import Picture
+from .plots.confusions import confusion
+from .plots.curves import training
+from .plots.images import images
+from .plots.jacobian import jacobian
+from .plots.panels import panels
 from .windows import (
     convolution,
     convolution_backward,

@@ -13,13 +13,13 @@ import tinygrad_cnn as tg
 from tinygrad_cnn import nn
 from tinygrad_cnn.data import DataLoader, Dataset, fashion_mnist
 
-from .bars import gradient_bars
-from .curves import training
-from .flow import gradient_flow
-from .gallery import Section, write_page
-from .graph import draw
+from .graphs.bars import gradient_bars
+from .graphs.draw import draw
+from .graphs.flow import gradient_flow
 from .paths import unroll
-from .plots import images
+from .picture.gallery import Section, write_page
+from .plots.curves import training
+from .plots.images import images
 
 INTRODUCTION = (
     "A convolutional network trained on photographs of clothes, and what is inside it: the graph "

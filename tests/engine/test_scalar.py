@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import tinygrad_cnn as tg
 from tests.ops.numerical import directional_derivative
+from tinygrad_cnn.engine.node import Node
 from tinygrad_cnn.errors import DtypeError
-from tinygrad_cnn.graph import Node
 
 numbers = st.floats(-2, 2).map(lambda x: round(x, 3))
 BINARY = [operator.add, operator.sub, operator.mul]

@@ -9,11 +9,7 @@ from hypothesis import strategies as st
 from numpy.lib.array_utils import byte_bounds
 
 from tinygrad_cnn.kernels import convolution as module
-from tinygrad_cnn.kernels.convolution import (
-    convolve,
-    convolve_input_grad,
-    convolve_weight_grad,
-)
+from tinygrad_cnn.kernels.convolution import convolve, convolve_input_grad, convolve_weight_grad
 
 
 def textbook(x, w, stride, padding, dilation, groups):

@@ -13,7 +13,7 @@ from unittest import mock
 
 import numpy as np
 
-from tinygrad_cnn.op import Op
+from tinygrad_cnn.engine.op import Op
 
 
 class NotScalarArithmetic(Exception):

@@ -14,8 +14,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.op import Op
-from tinygrad_cnn.zoom import Cells
+from tinygrad_cnn.engine.op import Op
+from tinygrad_cnn.recording.zoom import Cells
 
 from .numerical import close, directional_derivative, inner
 from .pure import NotScalarArithmetic, only_scalar_arithmetic

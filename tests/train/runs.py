@@ -5,6 +5,7 @@ import numpy as np
 import tinygrad_cnn as tg
 from tinygrad_cnn import nn, optim
 from tinygrad_cnn.data import DataLoader, Dataset, fashion_mnist
+from tinygrad_cnn.engine.defaults import generator
 from tinygrad_cnn.train import fit
 
 OPTIMIZERS = {
@@ -57,7 +58,7 @@ class Run:
             **self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "next": self.loader.epoch,
-            "random": tg.defaults.generator().bit_generator.state,
+            "random": generator().bit_generator.state,
         }
 
 

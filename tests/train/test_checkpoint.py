@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 
 import tinygrad_cnn as tg
 from tests.train.runs import OPTIMIZERS, SCHEDULES, Run, assert_same, images, without_seconds
-from tinygrad_cnn import checkpoint, nn
+from tinygrad_cnn import nn
 from tinygrad_cnn.data import RandomFlip
+from tinygrad_cnn.engine.defaults import generator
 from tinygrad_cnn.errors import DataError, DtypeError, OptionError, ShapeError, TinygradError
+from tinygrad_cnn.train import checkpoint
 
 
 @pytest.fixture
@@ -65,11 +67,11 @@ def test_after_ctrl_c_the_file_goes_on_from_the_last_whole_epoch(path):
 def test_weights_alone_leave_the_random_generator_as_it_is(path):
     run = Run()
     checkpoint.save(path, run.model)
-    before = tg.defaults.generator().bit_generator.state
+    before = generator().bit_generator.state
     other = Run(seed=1)
-    state = tg.defaults.generator().bit_generator.state
+    state = generator().bit_generator.state
     assert checkpoint.load(path, other.model).epochs == []
-    assert tg.defaults.generator().bit_generator.state == state != before
+    assert generator().bit_generator.state == state != before
     assert_same(other.model.state_dict(), run.model.state_dict())
 
 

@@ -6,8 +6,8 @@ import pytest
 import tinygrad_cnn as tg
 import viz
 from tinygrad_cnn.train import Epoch, History
-from viz.facts import SHOWN
-from viz.gallery import Section, write_page
+from viz.graphs.facts import SHOWN
+from viz.picture.gallery import Section, write_page
 
 pytestmark = pytest.mark.browser
 

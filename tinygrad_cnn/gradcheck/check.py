@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..context import no_grad
+from ..engine.context import no_grad
 from ..errors import OptionError
 from ..kernels.heap import keep_freed_memory
 from .analytic import Analytic, gradients, jacobians

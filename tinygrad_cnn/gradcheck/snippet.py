@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from ..engine.op import Op
+from ..engine.tensor import Tensor
 from ..nn.module import Module
-from ..op import Op
-from ..tensor import Tensor
 
 FEW = 64  # so many numbers are written out
 
@@ -81,8 +82,7 @@ def name_of(f: Any) -> str:
 
 def call(f: Any, vjp: Callable[..., Any] | None, **options: Any) -> str:
     """The line that runs a check of f, with the options that are not the usual ones."""
-    import tinygrad_cnn
-
+    public = sys.modules["tinygrad_cnn"]  # not imported here: it imports this file
     shown, comment = name_of(f), ""
     if shown == "<lambda>":
         code = inspect.unwrap(f).__code__
@@ -91,7 +91,7 @@ def call(f: Any, vjp: Callable[..., Any] | None, **options: Any) -> str:
         comment = f"  # f is the lambda at {file}:{code.co_firstlineno}"
     elif isinstance(f, Module):
         shown, comment = "module", f"  # module is your {shown}, with the same parameters"
-    elif isinstance(f, Op) and getattr(tinygrad_cnn, shown, None) is f:
+    elif isinstance(f, Op) and getattr(public, shown, None) is f:
         shown = f"tg.{shown}"
     elif not hasattr(f, "__name__"):
         shown, comment = "f", f"  # f is your {shown}"

@@ -12,15 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from .. import defaults
-from ..backward import grad, to_visit, walk
-from ..context import no_grad
+from ..engine import defaults
+from ..engine.backward import grad, to_visit, walk
+from ..engine.context import no_grad
+from ..engine.node import Node
+from ..engine.op import Op
+from ..engine.tensor import Tensor
 from ..errors import DtypeError, OptionError, ShapeError
-from ..graph import Graph, Node
 from ..nn.module import Module
-from ..op import Op
 from ..ops.shape import concatenate
-from ..tensor import Tensor
+from ..recording.graph import Graph
 
 Array = np.ndarray[Any, Any]
 Pull = Callable[[Array], list[Any]]

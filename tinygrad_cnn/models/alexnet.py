@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ..engine.tensor import Tensor
 from ..errors import OptionError
 from ..nn import Conv2d, Dropout, Flatten, Linear, MaxPool2d, Module, ReLU, Sequential
-from ..tensor import Tensor
 from .options import scaled
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..engine.tensor import Tensor
 from ..nn import AvgPool2d, BatchNorm1d, BatchNorm2d, Conv2d, Flatten, Linear, Module, Sequential
-from ..tensor import Tensor
 from .options import activation_layer
 
 

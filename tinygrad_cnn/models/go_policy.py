@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import defaults
+from ..engine import defaults
+from ..engine.tensor import Tensor
 from ..errors import OptionError
 from ..nn import Conv2d, Flatten, Module, Parameter, ReLU, Sequential
-from ..tensor import Tensor
 
 
 class PositionBias(Module):

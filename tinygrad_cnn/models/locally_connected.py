@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..engine.tensor import Tensor
 from ..nn import Flatten, Linear, LocallyConnected2d, Module, Sequential
-from ..tensor import Tensor
 from .options import activation_layer, pooling_layer
 
 

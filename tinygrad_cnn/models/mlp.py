@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+from ..engine.tensor import Tensor
 from ..errors import OptionError
 from ..nn import Flatten, Linear, Module, Sequential
-from ..tensor import Tensor
 from .options import activation_layer
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..engine.tensor import Tensor
 from ..nn import AvgPool2d, Conv2d, Dropout, GlobalAvgPool2d, MaxPool2d, Module, ReLU, Sequential
-from ..tensor import Tensor
 from .options import choose, scaled
 
 

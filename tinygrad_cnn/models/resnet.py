@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..engine.tensor import Tensor
 from ..errors import OptionError
 from ..nn import BatchNorm2d, Conv2d, GlobalAvgPool2d, Linear, MaxPool2d, Module, ReLU, Sequential
 from ..ops.moving import pad
 from ..ops.residual import residual_add
-from ..tensor import Tensor
 from .options import choose
 
 # --- shortcuts: how x gets to the addition where the branch changes its shape -------------------

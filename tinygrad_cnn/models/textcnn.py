@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.tensor import Tensor
 from ..errors import OptionError, ShapeError
 from ..nn import Conv1d, Dropout, Embedding, Linear, Module, ReLU, Sequential
 from ..nn.init import uniform
 from ..ops.index import embedding
 from ..ops.reduce import max as maximum
 from ..ops.shape import concatenate
-from ..tensor import Tensor
 
 
 class FixedEmbedding(Module):

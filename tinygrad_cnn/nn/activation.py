@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ..ops import activation, elementwise, softmax
-from ..tensor import Tensor
+from ..engine.tensor import Tensor
+from ..ops import activation, elementwise
+from ..ops.softmax import log_softmax, softmax
 from .module import Module
 
 
@@ -92,7 +93,7 @@ class Softmax(Module):
         self.axis = axis
 
     def forward(self, x: Tensor) -> Tensor:
-        return softmax.softmax(x, self.axis)
+        return softmax(x, self.axis)
 
     def describe(self) -> str:
         return f"axis={self.axis}"
@@ -102,4 +103,4 @@ class LogSoftmax(Softmax):
     """The logarithm of softmax along `axis`."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return softmax.log_softmax(x, self.axis)
+        return log_softmax(x, self.axis)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from ..engine.tensor import Tensor
 from ..errors import DtypeError, ShapeError
 from ..ops.residual import residual_add
 from ..ops.shape import reshape
-from ..tensor import Tensor
 from .module import Module, need_tensor
 
 

@@ -6,16 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from .. import defaults
+from ..engine import defaults
+from ..engine.tensor import Tensor
 from ..errors import OptionError
 from ..kernels.windows import output_sizes
 from ..ops import convolution as ops
 from ..ops.locally_connected import locally_connected2d
 from ..ops.options import flag
 from ..ops.windows import padding_pairs, per_axis
-from ..tensor import Tensor
 from . import init
-from .module import Module, Parameter, check_positive
+from .module import Module, check_positive
+from .parameter import Parameter
 
 
 class _Convolution(Module):

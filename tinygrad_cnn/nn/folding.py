@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..context import Watcher, mode, no_grad
+from ..engine.context import Watcher, mode, no_grad
+from ..engine.node import Node
+from ..engine.tensor import Tensor
 from ..errors import OptionError
-from ..graph import Node
 from ..ops.normalization import batch_norm_train
-from ..tensor import Tensor
 from .convolution import Conv1d, Conv2d, Conv3d
 from .linear import Linear
 from .module import Module

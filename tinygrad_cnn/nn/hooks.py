@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..engine.hooks import on_gradient
+from ..engine.node import Handle, Node
+from ..engine.op import op
+from ..engine.tensor import Tensor
 from ..errors import ShapeError
-from ..graph import Handle, Node
-from ..hooks import on_gradient
-from ..op import op
-from ..tensor import Tensor
 
 if TYPE_CHECKING:
     from .module import Module

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import defaults
+from ..engine import defaults
 from ..errors import OptionError
 
 if TYPE_CHECKING:

@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.op import constant
+from ..engine.tensor import Tensor
 from ..errors import OptionError
-from ..op import constant
 from ..ops.elementwise import where
 from ..ops.index import embedding
 from ..ops.linear import linear
 from ..ops.options import flag, is_integer
-from ..tensor import Tensor
 from . import init
-from .module import Module, Parameter, check_positive
+from .module import Module, check_positive
+from .parameter import Parameter
 
 
 class Linear(Module):

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..engine.tensor import Tensor
 from ..ops import loss
-from ..tensor import Tensor
 from .module import Module
 
 

@@ -1,4 +1,4 @@
-"""`Module`: parameters, buffers and submodules under dotted names; `Parameter`."""
+"""`Module`: parameters, buffers and submodules under dotted names."""
 
 from __future__ import annotations
 
@@ -7,21 +7,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..context import current_mode, mode
+from ..engine.context import current_mode, mode
+from ..engine.hooks import Hook
+from ..engine.tensor import Tensor
 from ..errors import DtypeError, OptionError, ShapeError
-from ..hooks import Hook
-from ..tensor import Tensor
 from . import hooks
-
-
-class Parameter(Tensor):
-    """A Tensor that a Module learns. It asks for a gradient, and pictures fold it into its op."""
-
-    __slots__ = ()
-    role = "parameter"
-
-    def __init__(self, data: Any, dtype: Any = None, name: str | None = None) -> None:
-        super().__init__(data, dtype=dtype, requires_grad=True, name=name)
+from .parameter import Parameter
+from .summary import summary
 
 
 class Module:
@@ -286,8 +278,6 @@ class Module:
             ───────────────────────────────────────────────────────────
             total                                  7,850          7,850
         """
-        from .summary import summary
-
         return summary(self, input_shape)
 
     def describe(self) -> str:

@@ -6,12 +6,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import defaults
+from ..engine import defaults
+from ..engine.tensor import Tensor
 from ..errors import OptionError, ShapeError
 from ..ops import layer_norms, normalization
 from ..ops.options import flag, number
-from ..tensor import Tensor
-from .module import Module, Parameter, check_positive, need_tensor
+from .module import Module, check_positive, need_tensor
+from .parameter import Parameter
 
 
 class BatchNorm(Module):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..engine.tensor import Tensor
 from ..errors import ShapeError
 from ..ops import adaptive, pooling
 from ..ops.windows import layout
-from ..tensor import Tensor
 from .module import Module, need_tensor
 
 

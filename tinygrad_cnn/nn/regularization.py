@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..ops import dropout
-from ..tensor import Tensor
+from ..engine.tensor import Tensor
+from ..ops.dropout import dropout, probability
 from .module import Module
 
 
@@ -12,10 +12,10 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()
-        self.p = dropout.probability(p, "Dropout")
+        self.p = probability(p, "Dropout")
 
     def forward(self, x: Tensor) -> Tensor:
-        return dropout.dropout(x, self.p, self.training)
+        return dropout(x, self.p, self.training)
 
     def describe(self) -> str:
         return f"p={self.p}"

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..engine.op import OUTPUT
+from ..engine.tensor import Tensor
 from ..errors import ShapeError
-from ..op import OUTPUT
-from ..tensor import Tensor
-from ..trace import Trace, trace
-from .module import Module, Parameter
+from ..recording.trace import Trace, trace
+from .parameter import Parameter
+
+if TYPE_CHECKING:
+    from .module import Module
 
 
 @dataclass

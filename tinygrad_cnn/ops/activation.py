@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.polynomial import Chebyshev
 
-from ..op import Op, Shape, constant, op
+from ..engine.op import Op, Shape, constant, op
 from .elementwise import clip, exp, floating, sigmoid, tanh, where
 from .options import choice, number
 

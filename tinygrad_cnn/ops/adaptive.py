@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..definition import add_up, first_to_beat
+from ..engine.definition import add_up, first_to_beat
+from ..engine.op import Op, Shape, constant, op
 from ..errors import DtypeError, OptionError, ShapeError
-from ..op import Op, Shape, constant, op
 from .elementwise import where
 from .moving import take
 from .options import is_integer

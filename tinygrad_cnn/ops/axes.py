@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.op import Op, Shape
 from ..errors import DtypeError, ShapeError
-from ..op import Op, Shape
 from .options import flag, is_integer
 
 Axis = int | tuple[int, ...] | None

@@ -17,15 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from ..definition import add_up
+from ..engine.definition import add_up
+from ..engine.op import Op, Shape, op
 from ..errors import DtypeError, OptionError, ShapeError
-from ..kernels.convolution import (
-    convolve,
-    convolve_input_grad,
-    convolve_weight_grad,
-    output_sizes,
-)
-from ..op import Op, Shape, op
+from ..kernels.convolution import convolve, convolve_input_grad, convolve_weight_grad, output_sizes
 from .options import integer, is_integer
 from .windows import Pairs, layout, padding_pairs, per_axis, places, read
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import defaults
+from ..engine import defaults
+from ..engine.op import Shape, constant, op
 from ..errors import DtypeError, ShapeError
-from ..op import Shape, constant, op
 from .options import number
 
 

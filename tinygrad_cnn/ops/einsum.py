@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ..definition import add_up
+from ..engine.definition import add_up
+from ..engine.op import Op, Shape, constant, op
 from ..errors import OptionError, ShapeError
-from ..op import Op, Shape, constant, op
 from .shape import reshape
 
 

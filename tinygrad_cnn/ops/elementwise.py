@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..definition import broadcast_index
+from ..engine.definition import broadcast_index
+from ..engine.op import Op, Shape, constant, op
 from ..errors import OptionError
-from ..op import Op, Shape, constant, op
 from .options import number
 
 _NEVER_RAISE = {operator.add, operator.sub, operator.mul, operator.neg, abs}

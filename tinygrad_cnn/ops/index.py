@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.op import Shape, constant, op
 from ..errors import DtypeError, OptionError, ShapeError
-from ..op import Shape, constant, op
 from .shape import scatter_add
 
 

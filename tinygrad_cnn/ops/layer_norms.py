@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..definition import add_up
+from ..engine.definition import add_up
+from ..engine.op import Shape, op
 from ..errors import DtypeError, OptionError, ShapeError
-from ..op import Shape, op
 from .options import integer, number, sizes
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..definition import add_up
+from ..engine.definition import add_up
+from ..engine.op import Shape, op
 from ..errors import DtypeError, ShapeError
 from ..kernels.matrix import product
-from ..op import Shape, op
 from .matmul import matmul
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ..definition import add_up
+from ..engine.definition import add_up
+from ..engine.op import Shape, op
 from ..errors import DtypeError, ShapeError
 from ..kernels.windows import output_sizes
-from ..op import Shape, op
 from .einsum import einsum
 from .moving import pad
 from .shape import getitem, scatter_add

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..definition import add_up
+from ..engine.definition import add_up
+from ..engine.node import Handle
+from ..engine.op import Shape, constant, op
 from ..errors import DtypeError, GraphError, OptionError, ShapeError
-from ..graph import Handle
-from ..op import Shape, constant, op
 from .activation import softplus
 from .elementwise import floating, sigmoid
 from .options import choice, integer, number

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..definition import add_up, broadcast_index
+from ..engine.definition import add_up, broadcast_index
+from ..engine.op import Shape, op
 from ..errors import ShapeError
 from ..kernels.matrix import product
-from ..op import Shape, op
 
 
 @op(symbol="@")

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.op import Shape, constant, op
 from ..errors import DtypeError, OptionError, ShapeError
-from ..op import Shape, constant, op
 from .axes import Axis, one_axis, reduced_axes
 from .options import choice, is_integer, number
 from .shape import concatenate, getitem, scatter_add

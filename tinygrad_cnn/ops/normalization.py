@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from ..definition import add_up
+from ..engine.definition import add_up
+from ..engine.op import Shape, constant, op
+from ..engine.tensor import Tensor
 from ..errors import DtypeError, OptionError, ShapeError
 from ..kernels.windows import arithmetic
-from ..op import Shape, constant, op
-from ..tensor import Tensor
 from .options import flag, number
 
 

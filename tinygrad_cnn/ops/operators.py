@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ..context import current_mode
+from ..engine.context import current_mode
+from ..engine.node import Handle
+from ..engine.op import constant
+from ..engine.scalar import Scalar
+from ..engine.tensor import Tensor
 from ..errors import DtypeError, ShapeError
-from ..graph import Handle
-from ..op import constant
-from ..scalar import Scalar
-from ..tensor import Tensor
 from . import activation, matmul, moving, reduce, shape, softmax, statistics
 from . import elementwise as e
 from .axes import one_axis

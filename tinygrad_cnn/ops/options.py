@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.op import Shape
 from ..errors import OptionError
-from ..op import Shape
 
 # As tuples: int | np.integer would make a new union at every call.
 _INTEGERS, _FLOATS = (int, np.integer), (float, np.floating)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..definition import add_up, first_to_beat
+from ..engine.definition import add_up, first_to_beat
+from ..engine.op import Op, Shape, constant, op
 from ..errors import DtypeError, OptionError, ShapeError
 from ..kernels import pooling as kernels
 from ..kernels.windows import output_size, output_sizes, span
-from ..op import Op, Shape, constant, op
 from . import reduce
 from .options import flag, sizes
 from .windows import Pairs, layout, padding_pairs, per_axis, places, read

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..definition import add_up, first_to_beat
-from ..op import Op, Shape, constant, op
+from ..engine.definition import add_up, first_to_beat
+from ..engine.op import Op, Shape, constant, op
 from .axes import Axis, axes_checked, elements, with_ones
 from .shape import broadcast_to, concatenate
 

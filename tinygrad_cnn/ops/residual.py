@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.op import Shape, op
 from ..errors import DtypeError, ShapeError
-from ..op import Shape, op
 
 
 @op(symbol="⊕")

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..definition import add_up
+from ..engine.definition import add_up
+from ..engine.node import Handle
+from ..engine.op import Shape, op
 from ..errors import DtypeError, ShapeError
-from ..graph import Handle
-from ..op import Shape, op
 from .options import is_integer, sizes
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..definition import add_up
+from ..engine.definition import add_up
+from ..engine.op import Op, Shape, op
 from ..errors import DtypeError
-from ..op import Op, Shape, op
 from .axes import one_axis
 from .elementwise import exp
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..definition import add_up
+from ..engine.definition import add_up
+from ..engine.op import Shape, constant, op
 from ..errors import OptionError
-from ..op import Shape, constant, op
 from .axes import Axis, axes_checked, elements, need_elements, one_axis, reduced_axes, with_ones
 from .elementwise import exp, floating, where
 from .moving import flip

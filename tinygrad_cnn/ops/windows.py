@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from ..engine.op import Shape
 from ..errors import OptionError
-from ..op import Shape
 from .options import is_integer
 
 Pairs = tuple[tuple[int, int], ...]

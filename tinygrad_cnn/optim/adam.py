@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.tensor import Tensor
 from ..errors import OptionError
-from ..tensor import Tensor
 from .optimizer import Array, Memory, Optimizer
 
 

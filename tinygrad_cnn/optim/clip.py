@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ..engine.tensor import Tensor
 from ..errors import OptionError
-from ..tensor import Tensor
 
 
 def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> float:

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..engine.tensor import Tensor
 from ..errors import DtypeError, OptionError, ShapeError
-from ..tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 Memory = dict[str, Any]

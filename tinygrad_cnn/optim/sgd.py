@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from ..engine.tensor import Tensor
 from ..errors import OptionError
-from ..tensor import Tensor
 from .optimizer import Array, Memory, Optimizer
 
 

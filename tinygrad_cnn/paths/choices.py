@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..backward import pull, quiet
-from ..graph import Node
-from ..op import OUTPUT
+from ..engine.backward import pull, quiet
+from ..engine.node import Node
+from ..engine.op import OUTPUT
 from ..ops.residual import residual_add
 
 Choice = tuple[Node, bool]  # a residual add, and whether its branch is taken

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.node import Handle, Node, ancestors
+from ..engine.op import OUTPUT
+from ..engine.tensor import Tensor
 from ..errors import DtypeError, GraphError, OptionError
-from ..graph import Graph, Handle, Node, ancestors
 from ..nn import Module
-from ..op import OUTPUT
 from ..ops.residual import residual_add
-from ..tensor import Tensor
+from ..recording.graph import Graph
 from .choices import Choice
 
 Array = np.ndarray[Any, Any]

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..backward import leading_to, seed
+from ..engine.backward import leading_to, seed
+from ..engine.node import Handle, Node, ancestors
 from ..errors import DtypeError, GraphError, OptionError
-from ..graph import Handle, Node, ancestors
 from .choices import Choice, Choices, Segment
 from .lesion import BlockLesion, without_block
 from .split import Split, norm, split

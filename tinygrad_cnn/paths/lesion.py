@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ..backward import grad
-from ..context import mode, no_grad
+from ..engine.backward import grad
+from ..engine.context import mode, no_grad
+from ..engine.node import Handle, Node
+from ..engine.tensor import Tensor
 from ..errors import OptionError, ShapeError
-from ..graph import Graph, Handle, Node
 from ..nn import Module
-from ..tensor import Tensor
+from ..recording.graph import Graph
 
 Array = np.ndarray[Any, Any]
 

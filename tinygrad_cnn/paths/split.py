@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Node
+from ..engine.node import Node
 from ..ops.residual import residual_add
 from .choices import plus, sent
 

@@ -24,12 +24,13 @@ from typing import Any
 
 import numpy as np
 
-from ..backward import grad
+from ..engine.backward import grad
+from ..engine.node import Constant, Node
+from ..engine.tensor import Tensor
 from ..errors import DtypeError, GraphError, OptionError, ShapeError
-from ..graph import Constant, Graph, Node
 from ..nn import Module
-from ..table import Table
-from ..tensor import Tensor
+from ..recording.graph import Graph
+from ..recording.table import Table
 from .walk import WINDOWS, Axis, Cells, Index, Step, Walk
 
 Box = tuple[tuple[int, int], ...]  # along each spatial axis the first cell and the last

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.node import Node
 from ..errors import GraphError
-from ..graph import Graph, Node
+from ..recording.graph import Graph
 
 Index = tuple[int, ...]
 Cells = tuple[frozenset[int], ...]  # along each spatial axis

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..context import no_grad
 from ..data import Dataset
+from ..engine.context import no_grad
+from ..engine.tensor import Tensor
 from ..errors import OptionError
 from ..nn import Module
-from ..tensor import Tensor
 
 
 def predict(model: Module, inputs: Any, batch_size: int = 256) -> np.ndarray[Any, Any]:

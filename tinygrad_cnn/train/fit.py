@@ -10,13 +10,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .. import checkpoint as checkpoints
 from ..data import Dataset
+from ..engine.tensor import Tensor
 from ..errors import GraphError, OptionError
 from ..nn import Module
 from ..ops.loss import cross_entropy
 from ..optim import Optimizer, Schedule, clip_grad_norm
-from ..tensor import Tensor
+from . import checkpoint as checkpoints
 from .evaluate import accuracy
 from .history import History
 from .hooks import Hook, Step

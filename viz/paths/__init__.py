@@ -14,7 +14,7 @@ from tinygrad_cnn.errors import OptionError
 from tinygrad_cnn.nn import Module
 from tinygrad_cnn.paths import Expansion, GradientPaths
 
-from ..picture import Picture
+from ..picture.picture import Picture
 from .charts import draw_lengths
 from .choices import MAX_BLOCKS, Unrolled, forward, measured, schematic
 from .lengths import by_length

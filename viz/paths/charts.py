@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from .. import svg
-from ..picture import Picture
+from ..picture import svg
+from ..picture.picture import Picture
+from ..picture.svg import wrap
 from .lengths import ByLength, percent
 from .parts import INK, MARGIN, WIDTH, heading
-from .words import short, whole, wrap
+from .words import short, whole
 
 LEFT, RIGHT = 96.0, WIDTH - MARGIN
 HEIGHT = 108.0

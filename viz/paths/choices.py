@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn import Tensor, grad
-from tinygrad_cnn.graph import Node
+from tinygrad_cnn.engine.node import Node
 from tinygrad_cnn.paths import Expansion, GradientPaths
 
 from .words import count_of, name_of, power, subscript

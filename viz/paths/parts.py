@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .. import svg
+from ..picture import svg
+from ..picture.svg import fit, wrap
 from .choices import Block
-from .words import fit, wrap
 
 WIDTH = 900.0
 MARGIN = 20.0

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from tinygrad_cnn.errors import OptionError
 
-from .. import svg
-from ..picture import Picture
+from ..picture import svg
+from ..picture.picture import Picture
 from .choices import SinglePath, Unrolled
 from .parts import WIDTH, heading, network, paragraph
 from .words import short

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .. import svg
-from ..html import page, safe
-from ..picture import Picture
+from ..picture import svg
+from ..picture.html import page, safe
+from ..picture.picture import Picture
+from ..picture.svg import fit, fit_dotted
 from .choices import SinglePath, Unrolled
 from .parts import (
     INK,
@@ -21,7 +22,7 @@ from .parts import (
     paragraph,
     wire,
 )
-from .words import count_of, fit, fit_dotted, short, subscript
+from .words import count_of, short, subscript
 
 ROW = 25.0
 LEFT = 198.0  # of the first block's column

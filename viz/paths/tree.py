@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .. import svg
-from ..picture import Picture
+from ..picture import svg
+from ..picture.picture import Picture
+from ..picture.svg import fit
 from .choices import SinglePath, Unrolled
 from .parts import (
     INK,
@@ -18,7 +19,7 @@ from .parts import (
     plus,
     wire,
 )
-from .words import fit, short
+from .words import short
 
 LEFT = 210.0  # of the first block's column
 RIGHT = 820.0  # the last addition, at most

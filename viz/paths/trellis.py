@@ -13,12 +13,13 @@ from typing import Any
 
 from tinygrad_cnn.paths import GradientPaths
 
-from .. import svg
-from ..picture import Picture
+from ..picture import svg
+from ..picture.picture import Picture
+from ..picture.svg import fit, fit_dotted
 from .charts import Chart, draw_chart, scaled
 from .lengths import ByLength, by_length, percent
 from .parts import INK, MARGIN, paragraph
-from .words import count_of, fit, fit_dotted, power, short, whole
+from .words import count_of, power, short, whole
 
 WIDTH = 1120.0
 MAP_LEFT, MAP_RIGHT = 74.0, 520.0

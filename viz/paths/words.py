@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from tinygrad_cnn.graph import Node
-
-from ..svg import shorten, text_width
+from tinygrad_cnn.engine.node import Node
 
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -63,35 +61,3 @@ def short(value: float) -> str:
 def name_of(node: Node) -> str:
     """What pictures call the value that a gradient is taken at."""
     return node.name or ("x" if node.role == "input" else "wrt")
-
-
-def fit(text: str, width: float, size: float) -> str:
-    """A text shortened in its middle until it is at most so wide, in pixels."""
-    length = len(text)
-    while length > 3 and text_width(shorten(text, length), size) > width:
-        length -= 1
-    return shorten(text, length)
-
-
-def fit_dotted(name: str, width: float, size: float) -> str:
-    """A module's name without its outermost parts, as far as needed.
-
-    >>> fit_dotted("features.stages.1.0", 70, 10)
-    '…stages.1.0'
-    """
-    parts = name.split(".")
-    while len(parts) > 1 and text_width(name, size) > width:
-        parts = parts[1:]
-        name = f"…{'.'.join(parts)}"
-    return fit(name, width, size)
-
-
-def wrap(text: str, width: float, size: float) -> list[str]:
-    """A text in lines of at most so many pixels, broken at spaces."""
-    lines: list[str] = []
-    for word in text.split(" "):
-        if lines and text_width(f"{lines[-1]} {word}", size) <= width:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    return lines

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..animation import Animation
-from ..gallery import figure
-from ..html import page as whole_page
+from ..picture.animation import Animation
+from ..picture.gallery import figure
+from ..picture.html import page as whole_page
 from .cells import Cell, Tutorial
 from .run import Result, Session, save_picture
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..animation import Animation
-from ..picture import Picture
+from ..picture.animation import Animation
+from ..picture.picture import Picture
 from .cells import Cell, Tutorial
 
 

@@ -11,7 +11,7 @@ import tinygrad_cnn as tg
 from tinygrad_cnn import Tensor
 from tinygrad_cnn.errors import OptionError, ShapeError
 
-from ..picture import Picture
+from ..picture.picture import Picture
 from .convolution import Words, read_convolution, scene_of
 from .grid import Grid
 from .numbers import Array, Index, index_text, number_text, read_array, read_index, size_text

@@ -12,7 +12,7 @@ import numpy as np
 import tinygrad_cnn as tg
 from tinygrad_cnn.ops.windows import padding_pairs, per_axis
 
-from ..picture import Picture
+from ..picture.picture import Picture
 from .grid import MAX_SIDE, Grid
 from .numbers import (
     Index,

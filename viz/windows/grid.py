@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import svg
-from ..norms import MARKS
-from ..raster import colors, image
+from ..picture import svg
+from ..picture.raster import colors, image
+from ..picture.style import MARKS
 from .numbers import Array, Index, index_text, is_rounded, number_text
 
 PRINTED = 12  # cells along the longer side up to which a grid shows numbers,

@@ -12,7 +12,7 @@ from tinygrad_cnn.errors import OptionError
 from tinygrad_cnn.kernels.pooling import max_pool_index
 from tinygrad_cnn.ops.windows import padding_pairs, per_axis
 
-from ..picture import Picture
+from ..picture.picture import Picture
 from .grid import MAX_SIDE, Grid
 from .numbers import (
     factor_text,

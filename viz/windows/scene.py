@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .. import svg
-from ..paths.words import wrap
+from ..picture import svg
+from ..picture.svg import wrap
 from .grid import Cells, Grid, draw_grid, size_of
 from .numbers import Index
 

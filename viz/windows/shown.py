@@ -10,8 +10,8 @@ import numpy as np
 
 from tinygrad_cnn.errors import OptionError
 
-from ..animation import MAX_FRAMES, Animation
-from ..picture import Picture
+from ..picture.animation import MAX_FRAMES, Animation
+from ..picture.picture import Picture
 from .numbers import Index, read_index
 from .scene import Scene, draw_scenes
 

@@ -11,7 +11,7 @@ import numpy as np
 import tinygrad_cnn as tg
 from tinygrad_cnn.ops.windows import Pairs, padding_pairs, per_axis, places
 
-from ..picture import Picture
+from ..picture.picture import Picture
 from .convolution import MAX_PLANES
 from .grid import MAX_SIDE, Box, Grid
 from .numbers import (

@@ -1,0 +1,293 @@
+"""What ``tinygrad-cnn gradcheck`` does: the layers of a file, each checked at random inputs."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import inspect
+import re
+import shlex
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from ..engine import defaults
+from ..engine.op import Op
+from ..errors import DataError, OptionError, TinygradError
+from ..gradcheck.check import gradcheck
+from ..gradcheck.points import draw_inputs, spread_constants
+from ..gradcheck.report import Report
+from ..nn.module import Module
+from ..ops.registry import OPS
+
+RIGHT, WRONG, UNCHECKED = 0, 1, 2  # exit codes
+TARGET = re.compile(r"(?P<path>.+?\.py)(:(?P<name>.*))?", re.DOTALL)
+
+
+@dataclass
+class Checked:
+    """One layer: its report, or why there is none."""
+
+    name: str
+    report: Report | None = None
+    problem: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """0 right, 1 wrong, 2 could not be checked."""
+        if self.report is None:
+            return UNCHECKED
+        if self.report:
+            return RIGHT
+        at_fault = self.report.verdict in ("wrong", "kink") or self.report.pattern
+        return WRONG if at_fault else UNCHECKED
+
+    @property
+    def line(self) -> str:
+        """What was found, on one line."""
+        if self.report is None:
+            return f"{self.name}: could not be checked: {self.problem}"
+        return f"{self.name}: {self.report.verdict}: {self.report.diagnosis}"
+
+    def __str__(self) -> str:
+        return self.line if self.report is None else str(self.report)
+
+
+def check_file(
+    target: str,
+    shapes: Sequence[tuple[int, ...]],
+    *,
+    order: int = 1,
+    evaluation: bool = False,
+    mode: str = "full",
+    seed: int = 0,
+) -> list[Checked]:
+    """Check the layer that `target` names, or every op and Module of a file.
+
+    Args:
+        target: ``FILE.py``, or ``FILE.py:NAME``, where NAME is an op, a Module, its class, a
+            function of Tensors, or an expression such as ``Scale(3)``.
+        shapes: of the inputs, which are drawn from the standard normal distribution. Where a whole
+            file is checked, each layer takes as many of them as it has inputs.
+        order, mode: as for `gradcheck`.
+        evaluation: Modules run in evaluation mode; else in training mode.
+        seed: of the inputs, and of whatever the file draws.
+
+    Returns:
+        What was found, in the order of the file.
+
+    Raises:
+        DataError: the file is not there, or raises.
+        OptionError: no such name, nothing to check, a class that needs arguments, or as many
+            shapes as the layer has no inputs.
+    """
+    found = TARGET.fullmatch(target)
+    if found is None:
+        raise OptionError(
+            f"gradcheck: name a file, as in layers.py or layers.py:Swish, not {target}"
+        )
+    path, name = Path(found["path"]), found["name"]
+    if not shapes:
+        raise OptionError("gradcheck: give the shape of each input, as in --input 2,3,8,8")
+    defaults.manual_seed(seed)
+    file = load(path)
+
+    def check(shown: str, value: Any) -> Checked:
+        defaults.manual_seed(seed)
+        layer = _layer(path, shown, value)
+        wanted = _shapes(shown, layer, shapes, whole_file=name is None)
+        random = np.random.default_rng(seed)
+        note = []
+        if isinstance(layer, Module):
+            layer.train(not evaluation)
+            moved = spread_constants(layer, random)
+            note = [f"moved off its constant value first: {', '.join(moved)}"] if moved else []
+        report = gradcheck(layer, draw_inputs(wanted, random), order=order, mode=mode, seed=seed)
+        report.notes = [*note, *report.notes]
+        report.command = _command(f"{path}:{shown}", wanted, order, evaluation, mode, seed)
+        return Checked(shown, report)
+
+    if name is not None:
+        return [check(name, _named(path, file, name))]
+    checked = []
+    for shown, value in layers(file).items():
+        try:
+            checked.append(check(shown, value))
+        except TinygradError as error:
+            checked.append(Checked(shown, problem=str(error)))
+    if not checked:
+        raise OptionError(
+            f"{path}: has no op and no Module of its own; name a function, as in {path}:f"
+        )
+    return checked
+
+
+def load(path: Path) -> ModuleType:
+    """Run a file as a module, with its folder on the path for what it imports.
+
+    Raises:
+        DataError: there is no such file, or it raises.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file")
+    name = path.stem
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise DataError(f"{path}: is no Python file")
+    file = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(path.resolve().parent))
+    hidden = sys.modules.get(name)
+    sys.modules[name] = file  # dataclasses and pickles look a class's module up
+    try:
+        spec.loader.exec_module(file)
+    except (Exception, SystemExit) as error:
+        lines = [
+            f.lineno
+            for f in traceback.extract_tb(error.__traceback__)
+            if Path(f.filename) == path.resolve()
+        ]
+        at = lines[-1] if lines else getattr(error, "lineno", None)
+        line = f", line {at}" if at else ""
+        raise DataError(f"{path}{line}: {_said(error)}") from error
+    finally:
+        sys.path.pop(0)
+        if hidden is not None:
+            sys.modules[name] = hidden
+    return file
+
+
+def layers(file: ModuleType) -> dict[str, Any]:
+    """The ops and Modules that a file defines, by name; a class only if it has no instance."""
+    found: dict[str, Any] = {}
+    known = {id(op) for op in OPS.values()}
+    values = {n: v for n, v in vars(file).items() if not n.startswith("_")}
+    instances = {type(value) for value in values.values() if isinstance(value, Module)}
+    for name, value in values.items():
+        if isinstance(value, Op):
+            mine = id(value) not in known
+        elif isinstance(value, type) and issubclass(value, Module):
+            mine = value.__module__ == file.__name__ and value not in instances
+            mine = mine and not any(value in kind.__mro__[1:] for kind in instances)
+        else:
+            mine = isinstance(value, Module)
+        if mine and not any(value is other for other in found.values()):
+            found[name] = value
+    return found
+
+
+def _named(path: Path, file: ModuleType, name: str) -> Any:
+    if name.isidentifier() and name not in vars(file):
+        public = [
+            n
+            for n, v in vars(file).items()
+            if callable(v)
+            and not n.startswith("_")
+            and getattr(v, "__module__", "") == file.__name__
+        ]
+        near = difflib.get_close_matches(name, public, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(public) or 'none'}"
+        raise OptionError(f"{path}: there is no {name!r}; {hint}")
+    try:
+        return eval(name, vars(file))  # the file, which is the user's, was run just so
+    except Exception as error:
+        raise OptionError(f"{path}:{name}: {_said(error)}") from error
+
+
+def _layer(path: Path, name: str, value: Any) -> Callable[..., Any]:
+    """What can be called: a class becomes an instance."""
+    if isinstance(value, type) and issubclass(value, Module):
+        needed = [p.name for p in _required(inspect.signature(value))]
+        if needed:
+            raise OptionError(
+                f"{name} needs {', '.join(needed)}: write it out, as in "
+                f'"{path}:{name}({", ".join(f"{n}=…" for n in needed)})"'
+            )
+        try:
+            return value()
+        except Exception as error:
+            raise OptionError(f"{name}() failed: {_said(error)}") from error
+    if not callable(value) or isinstance(value, type):
+        kind = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+        raise OptionError(f"{path}:{name}: an op, a Module or a function is needed, not {kind}")
+    return value
+
+
+def _required(signature: inspect.Signature) -> list[inspect.Parameter]:
+    varied = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [
+        p for p in signature.parameters.values() if p.default is p.empty and p.kind not in varied
+    ]
+
+
+def _shapes(
+    name: str, layer: Callable[..., Any], shapes: Sequence[tuple[int, ...]], whole_file: bool
+) -> Sequence[tuple[int, ...]]:
+    """The shapes for a layer's inputs.
+
+    Raises:
+        OptionError: there are too few or too many.
+    """
+    forward = layer.forward if isinstance(layer, Module | Op) else layer
+    if isinstance(forward, np.ufunc):
+        inputs = list(layer.inputs) if isinstance(layer, Op) else []
+        least = most = forward.nin
+    else:
+        parameters = inspect.signature(forward).parameters.values()
+        positional = [
+            p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
+        inputs = [p.name for p in positional]
+        least = sum(p.default is p.empty for p in positional)
+        most = len(positional)
+        if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+            most = max(most, len(shapes))
+    if len(shapes) < least or (len(shapes) > most and not whole_file):
+        takes = f"{most} input{'s' * (most != 1)}" if least == most else f"{least} to {most} inputs"
+        raise OptionError(
+            f"{name} takes {takes} ({', '.join(inputs)}), and {len(shapes)} shape"
+            f"{'s were' if len(shapes) != 1 else ' was'} given: give an --input for each"
+        )
+    return shapes[: max(least, min(most, len(shapes)))]
+
+
+def _command(
+    target: str,
+    shapes: Sequence[tuple[int, ...]],
+    order: int,
+    evaluation: bool,
+    mode: str,
+    seed: int,
+) -> str:
+    words = ["tinygrad-cnn", "gradcheck", shlex.quote(target)]
+    for shape in shapes:
+        words += ["--input", ",".join(map(str, shape)) or "''"]
+    words += ["--order", str(order)] if order != 1 else []
+    words += ["--eval"] if evaluation else []
+    words += ["--mode", mode] if mode != "full" else []
+    return " ".join([*words, "--seed", str(seed)])
+
+
+def _said(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def summary(checked: Sequence[Checked]) -> str:
+    """How many were right, wrong, and could not be checked."""
+    codes = [c.exit_code for c in checked]
+    return (
+        f"{len(codes)} checked: {codes.count(RIGHT)} right, {codes.count(WRONG)} wrong, "
+        f"{codes.count(UNCHECKED)} could not be checked"
+    )
+
+
+def exit_code(checked: Sequence[Checked]) -> int:
+    """1 if something is wrong; else 2 if something could not be checked; else 0."""
+    codes = {c.exit_code for c in checked}
+    return WRONG if WRONG in codes else UNCHECKED if UNCHECKED in codes else RIGHT

@@ -1,0 +1,30 @@
+"""`tinygrad-cnn models`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from ..models import MODELS
+from .options import ModelOptions, build_model
+
+
+def models(
+    name: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="Show its layers.")] = None,
+    option: ModelOptions = None,
+) -> None:
+    """List the models; or the layers, shapes and parameters of one."""
+    if name is not None:
+        network: Any = build_model(name, option)
+        typer.echo(network.summary((1, *network.input_shape)))
+        return
+    rows = [("model", "input", "data", "")]
+    rows += [
+        (name, "×".join(map(str, entry.input_shape)), entry.data, entry.about)
+        for name, entry in MODELS.items()
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())

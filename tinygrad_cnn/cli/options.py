@@ -1,0 +1,52 @@
+"""Options that several commands have, and the model that they name."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import OptionError, TinygradError
+from ..models import build
+from ..nn import Module
+
+ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A name that `models` lists.")]
+Weights = Annotated[Path, typer.Option("--weights", "-w", help="A file that `train` saved.")]
+DataName = Annotated[
+    str | None, typer.Option("--data", help="Data set.  [default: the one that suits the model]")
+]
+Full = Annotated[bool, typer.Option("--full", help="All of the data, not what comes along.")]
+Folder = Annotated[
+    Path | None, typer.Option(help="Where the data set's own files are; implies --full.")
+]
+ModelOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option", "-O", metavar="NAME=VALUE", help="Of the model: activation=relu; repeatable."
+    ),
+]
+
+
+def build_model(name: str, options: list[str] | None) -> Module:
+    """The model of that name, with options as the command line has them."""
+    given = dict(map(_option, options or []))
+    try:
+        model: Module = build(name, **given)
+    except TinygradError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"{name}: cannot be built with {given} ({error})") from error
+    return model
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """activation=relu, width=0.25, sizes=784,100,10, fixed=true."""
+    name, _, value = text.partition("=")
+    if not (name.isidentifier() and value):
+        raise OptionError(f"--option: NAME=VALUE is needed, such as width=0.25, not {text!r}")
+    try:
+        return name, ast.literal_eval(value.title() if value in ("true", "false") else value)
+    except (ValueError, SyntaxError):
+        return name, value

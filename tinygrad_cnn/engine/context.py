@@ -1,0 +1,128 @@
+"""What holds around a computation: is it recorded, in which module, who watches.
+
+These modes belong to a thread (and to an `asyncio` task): a new thread starts with the defaults.
+The process-wide settings, default dtype and random seed, are in `defaults.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import OptionError
+
+if TYPE_CHECKING:
+    from .node import Node
+
+
+class Watcher:
+    """Hears of every op that runs in a block: a trace, a search for NaN. This one does nothing.
+
+    Attributes:
+        records: whether results are to be recorded, and all gradients kept, for its sake.
+    """
+
+    records = False
+
+    def on_forward(self, node: Node, seconds: float) -> None:
+        """`node` was just computed, in so many seconds; its inputs are known, recorded or not."""
+
+    def on_backward(
+        self,
+        node: Node,
+        cotangent: Any,
+        gradients: tuple[Any, ...],
+        sums: tuple[Any, ...],
+        seconds: float,
+    ) -> None:
+        """`cotangent` arrived at `node`, whose vjp sent `gradients` to its inputs.
+
+        `sums` is what has arrived so far at each of those inputs, None where nothing was sent.
+        """
+
+
+class Mode(NamedTuple):
+    """The modes that hold in a thread."""
+
+    recording: bool = True  # do results remember what they were computed from?
+    scope: str = ""  # dotted name of the module that is running
+    scopes: Mapping[Any, str] = {}  # of all modules inside the outermost one that is running
+    watchers: tuple[Watcher, ...] = ()
+    outer: Mode | None = None  # what a `Block` goes back to
+
+
+_MODE: ContextVar[Mode] = ContextVar("tinygrad_cnn_mode", default=Mode())
+current_mode = _MODE.get
+
+
+@contextlib.contextmanager
+def mode(**changes: Any) -> Iterator[Mode]:
+    """Change some fields of the current mode, for the length of a `with` block."""
+    token = _MODE.set(_MODE.get()._replace(**changes))
+    try:
+        yield _MODE.get()
+    finally:
+        _MODE.reset(token)
+
+
+class Block(contextlib.ContextDecorator):
+    """A change of mode for a `with` block or a decorated function; entered as often as one likes.
+
+    It keeps nothing itself, so that one Block may be entered twice, inside itself and by threads.
+    """
+
+    def __init__(self, change: Callable[[Mode], Mode]) -> None:
+        self._change = change
+
+    def __enter__(self) -> None:
+        before = _MODE.get()
+        _MODE.set(self._change(before)._replace(outer=before))
+
+    def __exit__(self, *error: Any) -> None:
+        before = _MODE.get().outer
+        assert before is not None
+        _MODE.set(before)
+
+    def __call__(self, function: Any) -> Any:
+        if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
+            raise OptionError(
+                f"{function.__name__} yields, and a decorator would end before its first line "
+                "runs: use a with block inside it"
+            )
+        return super().__call__(function)
+
+
+def no_grad() -> Block:
+    """Compute without recording: results need no gradient. For a `with` block, or a decorator.
+
+    Raises:
+        OptionError: as a decorator of a generator or coroutine.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> w = tg.Tensor([1.0, 2.0], requires_grad=True)
+        >>> with tg.no_grad():
+        ...     y = w * 2
+        >>> y.requires_grad
+        False
+    """
+    return Block(lambda mode: mode._replace(recording=False))
+
+
+@contextlib.contextmanager
+def scope(name: str) -> Iterator[None]:
+    """Nodes made inside carry `name`, dotted onto the scope around it.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> with tg.scope("stem"):
+        ...     y = tg.Tensor([1.0], requires_grad=True) * 2
+        >>> y.node.scope
+        'stem'
+    """
+    outer = _MODE.get().scope
+    with mode(scope=f"{outer}.{name}" if outer else name):
+        yield

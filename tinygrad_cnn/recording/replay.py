@@ -1,0 +1,84 @@
+"""A recorded program computed again, with other values at some nodes. See `Graph.replay`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..engine.node import Handle, Node, refuse_freed
+from ..engine.op import has_gradient
+from ..errors import DtypeError, GraphError, ShapeError
+
+
+def recomputed(nodes: Iterable[Node], changes: Mapping[Node, Any]) -> dict[Node, Node]:
+    """What becomes of each node when some have other values: itself if it depends on none of them.
+
+    Args:
+        nodes: each after its inputs.
+        changes: the new values. A Tensor or Scalar takes its node's place itself.
+
+    Raises:
+        GraphError: a node holds several outputs, was freed, or was changed after its use.
+        ShapeError, DtypeError: a value does not fit.
+    """
+    became = {node: _changed(node, value) for node, value in changes.items()}
+    for node in nodes:
+        refuse_freed(node)
+        if node not in became:
+            became[node] = _again(node, became)
+    return became
+
+
+def _again(node: Node, became: Mapping[Node, Node]) -> Node:
+    """The node itself if it depends on no change, else one computed anew."""
+    op = node.op
+    if op is None:
+        return node
+    used = [*(p for p in node.inputs if p is not None), node]
+    for value in used:
+        if value.modified > node.serial:
+            raise GraphError(
+                f"replay: {node.describe()} used {value.describe()}, whose value was changed "
+                "afterwards; run the forward pass again"
+            )
+    inputs = tuple(None if p is None else became.get(p, p) for p in node.inputs)
+    if inputs == node.inputs:
+        return node
+    values = [None if p is None else p.value for p in inputs]
+    value = op.compute(values, node.options or {}, single=type(node.value) is float)
+    cut = not node.needs_grad and any(p is not None and p.needs_grad for p in node.inputs)
+    needs_grad = not cut and any(p is not None and p.needs_grad for p in inputs)
+    again = Node(
+        value,
+        op,
+        inputs,
+        node.options,
+        needs_grad and has_gradient(value),
+        node.scope,
+        name=node.name,
+    )
+    again.source = node.source
+    return again
+
+
+def _changed(old: Node, value: Any) -> Node:
+    """A leaf with another value in the place of a node; of a Tensor or Scalar, its own node."""
+    what = f"replay: the new value of {old.describe()}"
+    if type(old.value) is tuple:
+        raise GraphError(f"{what}: it stands for several outputs; change one of them")
+    new = value.node if isinstance(value, Handle) else None
+    array = np.asarray(new.value if new is not None else value)
+    dtype = np.asarray(old.value).dtype
+    if array.shape != old.shape:
+        raise ShapeError(f"{what} must have its shape, got {array.shape}")
+    if new is not None:
+        if array.dtype != dtype:
+            raise DtypeError(f"{what} must be {dtype}, got {array.dtype}")
+        return new
+    if array.dtype.kind not in "fiub" or not np.can_cast(array.dtype, dtype, "same_kind"):
+        raise DtypeError(f"{what} must fit into {dtype}, got {array.dtype}")
+    kept = float(array) if type(old.value) is float else np.array(array, dtype)
+    role = "input" if old.op is not None else old.role
+    return Node(kept, None, (), None, old.needs_grad, old.scope, role, old.name)

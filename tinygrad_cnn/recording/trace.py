@@ -1,0 +1,345 @@
+"""`trace()`: watch a program run, forward and backward, op by op.
+
+Everything computed inside is recorded, with the module that ran it, the line of the user's
+program, the time it took and what it costs; and, of a backward pass inside, the gradient that
+flowed along every edge. Data only: `viz` draws it, and `tracefile` saves it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..engine.context import Watcher, current_mode, mode
+from ..engine.node import Handle, Node, refuse_freed
+from ..engine.op import OUTPUT, Cost
+from ..engine.source import user_line
+from ..errors import OptionError
+from .description import Statistics, summarised
+from .event import Event
+from .graph import Graph
+from .table import Table
+from .tracefile import read_trace, write_trace
+
+
+class Trace(Watcher):
+    """What `trace()` recorded: see there.
+
+    Attributes:
+        events: of all ops, in the order in which they ran.
+        keep: "values" or "statistics".
+        sources: of a loaded trace, the text of the program's files, by name.
+    """
+
+    def __init__(self, keep: str = "values") -> None:
+        if keep not in {"values", "statistics"}:
+            raise OptionError(f'trace: keep must be "values" or "statistics", got {keep!r}')
+        self.keep = keep
+        self.records = keep == "values"
+        self.events: list[Event] = []
+        self.sources: dict[str, str] = {}
+        self._nodes: dict[int, Node] = {}  # all that events speak of, by serial
+        self._computed: set[int] = set()  # inside, or used so: serials
+        self._arrived: dict[int, Any] = {}  # gradients, by the serial of their node
+        # Sums on their way to a node that backward has not come to yet, and their statistics.
+        self._summed: dict[int, tuple[Any, Any]] = {}
+
+    # --- watching ------------------------------------------------------------------------------
+
+    def on_forward(self, node: Node, seconds: float) -> None:
+        """Called by every op that runs inside."""
+        assert node.op is not None
+        node.source = node.source or user_line()
+        inputs = tuple(None if p is None else self._value(p) for p in node.inputs)
+        kept = self._with_inputs(node)
+        self._computed.update(p.serial for p in (node, *node.inputs) if p is not None)
+        cost = Cost(0, 0) if node.op is OUTPUT else node.op.cost(node)
+        self.events.append(
+            Event("forward", kept, node.source, seconds, cost, inputs, self._value(node))
+        )
+
+    def on_backward(
+        self,
+        node: Node,
+        cotangent: Any,
+        gradients: tuple[Any, ...],
+        sums: tuple[Any, ...],
+        seconds: float,
+    ) -> None:
+        """Called for every op that a backward pass goes through."""
+        kept = self._with_inputs(node)
+        at_node, sent, summed = self._gradients(node, cotangent, gradients, sums)
+        event = Event(
+            "backward",
+            kept,
+            node.source,
+            seconds,
+            _backward_cost(node, cotangent, gradients),
+            tuple(None if p is None else self._value(p) for p in node.inputs),
+            self._value(node),
+            at_node,
+            sent,
+            summed,
+        )
+        self.events.append(event)
+        self.add_up(event, node.inputs)
+        if not self.records:  # else nodes keep their gradients themselves
+            kept.grad = None if type(event.cotangent) is tuple else event.cotangent
+            for parent, total in zip(node.inputs, event.sums, strict=True):
+                if parent is not None and total is not None and not parent.inputs:
+                    self._kept(parent).grad = total
+
+    def add_up(self, event: Event, inputs: Iterable[Node | None]) -> None:
+        """Count in what a backward event carried: at its node, and at inputs that are leaves."""
+        if type(event.cotangent) is not tuple:
+            self._add(event.node, event.cotangent)
+        edges = event.gradients if self.records else event.sums
+        for parent, gradient in zip(inputs, edges, strict=True):
+            if parent is not None and gradient is not None and not parent.inputs:
+                self._add(parent, gradient)
+
+    def _add(self, node: Node, gradient: Any) -> None:
+        before = self._arrived.get(node.serial)
+        known = before is not None and not isinstance(gradient, Statistics)
+        self._arrived[node.serial] = before + gradient if known else gradient
+
+    @classmethod
+    def of(
+        cls,
+        keep: str,
+        nodes: Iterable[Node],
+        computed: Iterable[Node],
+        events: Iterable[Event],
+        sources: Mapping[str, str],
+    ) -> Trace:
+        """A trace recorded before: all nodes that its events speak of, and those in its graph."""
+        made = cls(keep)
+        made._nodes = {node.serial: node for node in nodes}
+        made._computed = {node.serial for node in computed}
+        made.sources = dict(sources)
+        for event in events:
+            made.events.append(event)
+            if event.kind == "backward":
+                made.add_up(event, event.node.inputs)
+        return made
+
+    @property
+    def nodes(self) -> list[Node]:
+        """All nodes that events speak of: those of `graph`, and what backward met beyond."""
+        nodes = [self._nodes[serial] for serial in sorted(self._nodes)]
+        for node in nodes:
+            refuse_freed(node)
+        return nodes
+
+    def _kept(self, node: Node) -> Node:
+        """The node itself, or, where only statistics are kept, its likeness without the array."""
+        kept = self._nodes.get(node.serial)
+        if kept is None:
+            kept = node if self.records else _likeness(node)
+            self._nodes[node.serial] = kept
+        return kept
+
+    def _with_inputs(self, node: Node) -> Node:
+        """The same of an op's result; its inputs are kept too."""
+        kept = self._kept(node)
+        inputs = tuple(None if p is None else self._kept(p) for p in node.inputs)
+        if kept is not node:
+            kept.inputs = inputs
+        return kept
+
+    def _value(self, node: Node) -> Any:
+        """A node's value as it is now, or its statistics."""
+        if self.records:
+            return node.value
+        kept = self._kept(node)
+        if kept.modified != node.modified:
+            kept.value, kept.modified = summarised(node.value), node.modified
+        return kept.value
+
+    def _gradients(
+        self, node: Node, cotangent: Any, gradients: tuple[Any, ...], sums: tuple[Any, ...]
+    ) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
+        """The three as they are kept. One array is often several of them: it is summarised once."""
+        shown = (_plain(cotangent), _plain(gradients), _plain(sums))
+        if self.records:
+            return shown
+        array, known = self._summed.pop(node.serial, (None, None))
+        seen = {id(array): known} if array is shown[0] and array is not None else {}
+
+        def of(value: Any) -> Any:
+            if id(value) not in seen:
+                seen[id(value)] = summarised(value)
+            return seen[id(value)]
+
+        at_node, sent, summed = of(shown[0]), tuple(map(of, shown[1])), tuple(map(of, shown[2]))
+        for parent, total, summary in zip(node.inputs, shown[2], summed, strict=True):
+            if parent is not None and parent.inputs and isinstance(total, np.ndarray):
+                self._summed[parent.serial] = total, summary
+        return at_node, sent, summed
+
+    # --- asking --------------------------------------------------------------------------------
+
+    @property
+    def graph(self) -> Graph:
+        """Everything computed inside, and what it was computed from.
+
+        Raises:
+            GraphError: a backward pass inside has freed it.
+        """
+        nodes = [node for node in self.nodes if node.serial in self._computed]
+        used = {parent for node in nodes for parent in node.inputs}
+        return Graph(nodes, [node for node in nodes if node not in used])
+
+    @property
+    def forward_events(self) -> list[Event]:
+        return [event for event in self.events if event.kind == "forward"]
+
+    @property
+    def backward_events(self) -> list[Event]:
+        return [event for event in self.events if event.kind == "backward"]
+
+    def edge_gradients(self) -> dict[tuple[Node, int], Any]:
+        """The gradient that flowed along each edge, keyed by (consumer, argument index).
+
+        Of several backward passes inside, their sum; of statistics, the last pass's.
+        """
+        found: dict[tuple[Node, int], Any] = {}
+        for event in self.backward_events:
+            for argument, gradient in enumerate(event.gradients):
+                if gradient is not None:
+                    key = (event.node, argument)
+                    if key in found and not isinstance(gradient, Statistics):
+                        gradient = found[key] + gradient
+                    found[key] = gradient
+        return found
+
+    def gradient(self, x: Node | Handle) -> Any:
+        """The gradient that reached a node in this trace; None if none did.
+
+        It is what arrived, summed over the node's edges: at a leaf, before its hooks. Of several
+        backward passes inside, their sum; of statistics, the last pass's.
+        """
+        node = x.node if isinstance(x, Handle) else x
+        return self._arrived.get(node.serial)
+
+    def summary(self) -> Table:
+        """A table of the ops that ran: module, op, output shape, multiply-adds, time, gradient.
+
+        Text; printed to a terminal, rich draws it.
+        """
+        rows = [
+            (
+                event.scope,
+                event.op,
+                str(event.node.shape),
+                f"{event.multiply_adds:,}",
+                f"{1e3 * event.seconds:.2f}",
+                _norm(self.gradient(event.node)),
+            )
+            for event in self.forward_events
+            if event.node.op is not OUTPUT
+        ]
+        header = ("module", "op", "output", "multiply-adds", "ms", "‖gradient‖")
+        return Table(header, rows, left=3)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the trace to one file, which `tg.load_trace` reads: JSON and arrays, no code.
+
+        The text of the program's files travels along, under their names without directories.
+
+        Raises:
+            GraphError: a backward pass inside has freed the graph.
+            DtypeError: an option or an array of a kind that the file cannot hold.
+        """
+        write_trace(self, path)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Trace of {len(self.forward_events)} forward and {len(self.backward_events)} "
+            "backward events>"
+        )
+
+
+@contextlib.contextmanager
+def trace(keep: str = "values") -> Iterator[Trace]:
+    """Record everything computed inside a `with` block.
+
+    Results are recorded even if no input asks for a gradient. Traces nest: each hears all that
+    happens inside it.
+
+    Args:
+        keep: "values" keeps every array; "statistics" keeps of each its `Statistics` alone, so
+            that a trace takes little memory however large the arrays are.
+
+    Raises:
+        OptionError: another `keep`.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
+        >>> with tg.trace() as t:
+        ...     (x * x).sum().backward()
+        >>> [(event.kind, event.op) for event in t.events]
+        [('forward', 'multiply'), ('forward', 'sum'), ('backward', 'sum'), ('backward', 'multiply')]
+    """
+    recorded = Trace(keep)
+    with mode(watchers=(*current_mode().watchers, recorded)):
+        yield recorded
+
+
+def load_trace(path: str | os.PathLike[str]) -> Trace:
+    """Read a trace that `Trace.save` wrote: its events, values, gradients and source lines.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        A Trace as it was recorded. Its ops can be drawn and stepped through; an op that was not
+        built in is known by name only.
+
+    Raises:
+        DataError: the file is missing, damaged, or no trace.
+    """
+    return read_trace(path, Trace.of)
+
+
+def _likeness(node: Node) -> Node:
+    role = None if node.op else node.role
+    value, options = summarised(node.value), node.options
+    alike = Node(value, node.op, (), options, node.needs_grad, node.scope, role, node.name)
+    alike.serial, alike.modified, alike.source = node.serial, node.modified, node.source
+    return alike
+
+
+def _backward_cost(node: Node, cotangent: Any, gradients: tuple[Any, ...]) -> Cost:
+    if node.op is OUTPUT or node.op is None:
+        return Cost(0, 0)
+    forward = node.op.cost(node)
+    factors = sum(gradient is not None for gradient in gradients[:2])
+    arrays = [cotangent, *gradients]
+    moved = sum(_nbytes(a) for a in arrays)
+    moved += sum(_nbytes(p.value) for p in node.inputs if p is not None)
+    return Cost(factors * forward.multiply_adds, moved)
+
+
+def _nbytes(value: Any) -> int:
+    if isinstance(value, tuple):
+        return sum(map(_nbytes, value))
+    return 0 if value is None else np.asarray(_plain(value)).nbytes
+
+
+def _norm(gradient: Any) -> str:
+    if gradient is None:
+        return ""
+    size = gradient.norm if isinstance(gradient, Statistics) else np.linalg.norm(gradient)
+    return f"{size:.2e}"
+
+
+def _plain(value: Any) -> Any:
+    if type(value) is tuple:
+        return tuple(map(_plain, value))
+    return value.node.value if isinstance(value, Handle) else value

@@ -1,0 +1,88 @@
+"""Which kind an op is of, and the colour of each kind; the colours of what is no number.
+
+The fills follow Okabe and Ito's palette for colour-blind readers, tinted so that their lightness
+differs too: in a grey print, neighbouring kinds can still be told apart.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tinygrad_cnn.engine.node import Node
+
+
+class Kind(NamedTuple):
+    """How boxes of one kind look."""
+
+    label: str
+    fill: str
+    ink: str = "#1a1a1a"
+    edge: str = "#4b5563"
+
+
+KINDS = {
+    "input": Kind("input", "#ffffff"),
+    "value": Kind("value", "#ffffff"),
+    "parameter": Kind("parameter", "#f3f4f6", edge="#9ca3af"),
+    "constant": Kind("constant", "#f3f4f6", edge="#9ca3af"),
+    "convolution": Kind("convolution", "#0067a3", ink="#ffffff", edge="#004c78"),
+    "linear": Kind("linear", "#56b4e9", edge="#2b7fae"),
+    "normalization": Kind("normalization", "#009e73", edge="#006b4e"),
+    "activation": Kind("activation", "#f0e442", edge="#a39a1c"),
+    "pooling": Kind("pooling", "#dfa6c6", edge="#a8648a"),
+    "residual": Kind("residual addition", "#f9c65c", edge="#a87400"),
+    "loss": Kind("loss", "#d55e00", edge="#8f3f00"),
+    "reduction": Kind("reduction", "#c3c9d1", edge="#6b7280"),
+    "elementwise": Kind("elementwise", "#e2e5ea", edge="#7c8594"),
+    "shape": Kind("shape", "#f7f7f2", edge="#9a9a86"),
+    "module": Kind("module", "#dbe7f3", edge="#42647f"),
+    "other": Kind("other op", "#efe3d3", edge="#8a6d45"),
+}
+"""The kinds, in the order in which legends list them."""
+
+STEPS = 10
+"""In how many steps dark pages divide the ramp from a small gradient to a large one."""
+
+MARKS = {"zero": "#2563eb", "broken": "#d1004b", "none": "#b6bcc6"}
+"""The colour of a gradient that is exactly zero, of NaN or infinity, and of none at all."""
+
+_NAMED = {
+    "activation": "relu sigmoid tanh softmax leaky_relu elu gelu silu swish softplus hardtanh",
+    "loss": "cross_entropy nll_loss mse_loss l1_loss binary_cross_entropy huber_loss log_softmax",
+    "linear": "outer matmul linear einsum tensordot dot",
+    "residual": "residual_add",
+    "reduction": "cumsum sum mean max min var std prod logsumexp norm",
+    "shape": "reshape transpose broadcast_to concatenate astype getitem scatter_add flatten pad "
+    "repeat stack split squeeze expand_dims swapaxes moveaxis permute flip roll embedding take "
+    "unfold2d",
+    "normalization": "layer_norm group_norm instance_norm",
+    "elementwise": "dropout_mask",
+}
+_KIND_OF = {name: kind for kind, names in _NAMED.items() for name in names.split()}
+_BEGINNINGS = {
+    "conv": "convolution",
+    "locally_connected": "convolution",
+    "binary_cross_entropy": "loss",
+    "batch_norm": "normalization",
+    "max_pool": "pooling",
+    "avg_pool": "pooling",
+    "adaptive_": "pooling",
+    "global_": "pooling",
+    "unpool": "pooling",
+    "take_winners": "pooling",
+}
+
+
+def kind_of(node: Node) -> str:
+    """The kind (a key of `KINDS`) of what computed a node, or of a leaf."""
+    if node.op is None:
+        return (
+            node.role if node.role in KINDS else "parameter" if node.role == "buffer" else "input"
+        )
+    name = node.op.name
+    if name in _KIND_OF:
+        return _KIND_OF[name]
+    for beginning, kind in _BEGINNINGS.items():
+        if name.startswith(beginning):
+            return kind
+    return "elementwise" if node.op.elementwise else "other"
