@@ -1,6 +1,6 @@
 """`Diagram`: boxes, arrows and groups as plain data; all that a drawn graph says, undrawn.
 
-`graph.py` and `flow.py` decide what goes into one; `layout.py` finds where things go; `render.py`
+`draw.py` and `flow.py` decide what goes into one; `layout.py` finds where things go; `render.py`
 writes the SVG.
 """
 

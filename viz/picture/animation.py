@@ -33,7 +33,7 @@ class Animation(Picture):
         seconds: how long a frame stays.
 
     Example:
-        >>> from viz import svg
+        >>> from viz.picture import svg
         >>> frames = [svg.document(80, 20, svg.text(4, 14, word)) for word in ("one", "two")]
         >>> animation = Animation.of(frames, ("one", "two"), title="counting")
         >>> animation, animation[1].data, animation.gif()[:3]

@@ -39,7 +39,7 @@ class Picture:
         page: writes the page that .html saves; if None, the page shows the SVG.
 
     Example:
-        >>> from viz import svg
+        >>> from viz.picture import svg
         >>> picture = Picture(svg.document(80, 20, svg.text(4, 14, "x < y")), title="an inequality")
         >>> picture
         <Picture 'an inequality', 80 × 20>

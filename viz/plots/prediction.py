@@ -32,7 +32,7 @@ def prediction(
 
     Example:
         >>> import numpy as np
-        >>> from viz.prediction import prediction
+        >>> from viz.plots import prediction
         >>> prediction(np.eye(4), [0.1, 0.7, 0.2], ["cat", "dog", "bird"])
         <Picture 'dog, 70.0 %', ...>
     """

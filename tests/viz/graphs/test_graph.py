@@ -609,7 +609,7 @@ def test_a_page_holds_so_many_boxes_and_says_what_stays_closed(monkeypatch):
                 x = x.tanh().exp() if i % 2 else x.relu() * 2.0
     assert "What has no +" not in viz.draw(t).page()
     opened = len(diagrams_of(t.graph, t))
-    monkeypatch.setattr("viz.folding.MOST_DRAWN", 100)
+    monkeypatch.setattr("viz.graphs.folding.MOST_DRAWN", 100)
     fewer = viz.draw(t)
     assert 1 < len(diagrams_of(t.graph, t)) < opened
     assert "What has no + is too much for this page" in fewer.page()

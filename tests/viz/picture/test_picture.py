@@ -15,11 +15,12 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.image import imread
 from matplotlib.textpath import TextPath
 
-import viz.picture
+import viz
 from tinygrad_cnn.errors import OptionError
 from viz import Picture
 from viz.picture import svg
 from viz.picture.dark import SHEET
+from viz.picture.picture import _fonts
 
 HELLO = Picture(
     svg.document(120, 40, svg.text(10, 25, "hello"), title="greeting"),
@@ -120,7 +121,7 @@ def test_png_shows_text_on_a_machine_without_fonts(monkeypatch):
     monkeypatch.setattr(
         resvg_py, "svg_to_bytes", lambda **options: real(**options, skip_system_fonts=True)
     )
-    assert all("DejaVuSans" in font for font in viz.picture._fonts())
+    assert all("DejaVuSans" in font for font in _fonts())
     pixels = imread(io.BytesIO(HELLO.png()))
     assert pixels[..., :3].min() < 0.3  # ink
     assert pixels[40, 235, :].min() == 1  # on opaque white

@@ -175,7 +175,7 @@ def test_the_same_data_give_the_same_plain_svg(make):
 
 def test_plots_leave_matplotlib_alone_until_they_are_drawn_and_never_load_pyplot():
     program = (
-        "import sys, viz.curves as plots; from tinygrad_cnn.train import Epoch, History\n"
+        "import sys, viz.plots.curves as plots; from tinygrad_cnn.train import Epoch, History\n"
         "assert 'matplotlib' not in sys.modules\n"
         "plots.training(History([1.0], [Epoch(1, 1.0, 0.5, None, 1.0)]))\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
