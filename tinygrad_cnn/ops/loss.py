@@ -238,7 +238,7 @@ def _define_classes(
     total = add_up(terms())
     if reduction != "mean":
         return total
-    return total / sum(weight_of(label) for label in counted.values())
+    return total / add_up(weight_of(label) for label in counted.values())
 
 
 class _LogSoftmax:

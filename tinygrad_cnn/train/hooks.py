@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..definition import add_up
 from ..errors import OptionError
 from ..nn import Module
 
@@ -74,6 +75,6 @@ class GradientNorms:
             if gradient is not None:
                 of_layer.append(float(np.sum(np.square(gradient, dtype=np.float64))))
         for layer, parts in squares.items():
-            norm = float(np.sqrt(sum(parts))) if parts else float("nan")
+            norm = float(np.sqrt(add_up(parts))) if parts else float("nan")
             self.layers.setdefault(layer, []).append(norm)
         self.steps.append(step.number)

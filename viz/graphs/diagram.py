@@ -6,6 +6,7 @@ writes the SVG.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,7 +73,7 @@ class Box:
     def size(self) -> tuple[float, float]:
         """Width and height in pixels, with room for the widest font."""
         if self.row:
-            return max(sum(self.cells), 30.0), TITLE_HEIGHT + 2 * PAD_Y
+            return max(math.fsum(self.cells), 30.0), TITLE_HEIGHT + 2 * PAD_Y
         below = [text_width(shorten(text), LINE_SIZE) for text in self.lines]
         width = max([self.head_width, *below]) + 2 * PAD_X
         height = TITLE_HEIGHT + len(self.lines) * LINE_HEIGHT + 2 * PAD_Y

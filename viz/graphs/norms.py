@@ -60,6 +60,16 @@ def state(size: float | None) -> str:
     return "flows" if size else "zero"
 
 
+def log10(size: float) -> float:
+    """The common logarithm, without the last digits, which are not the same on every platform.
+
+    Example:
+        >>> log10(1000.0), log10(0.01)
+        (3.0, -2.0)
+    """
+    return round(math.log10(size), 9)
+
+
 @dataclass(frozen=True)
 class Scale:
     """A logarithmic scale from 10^low to 10^high."""
@@ -70,7 +80,7 @@ class Scale:
     @classmethod
     def of(cls, sizes: list[float | None]) -> Scale:
         """The decades that hold all sizes that flow; at least one."""
-        logs = [math.log10(size) for size in sizes if size is not None and state(size) == "flows"]
+        logs = [log10(size) for size in sizes if size is not None and state(size) == "flows"]
         if not logs:
             return cls(-1, 0)
         low = math.floor(min(logs))
@@ -84,7 +94,7 @@ class Scale:
 
     def share(self, size: float) -> float:
         """Where a size lies, from 0 (low) to 1 (high)."""
-        return (math.log10(size) - self.low) / (self.high - self.low)
+        return (log10(size) - self.low) / (self.high - self.low)
 
     def mark(self, size: float) -> str:
         """A class for style sheets: "f0" for the smallest sizes to "f10" for the largest."""

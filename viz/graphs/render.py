@@ -275,7 +275,7 @@ def _arrow(index: int, arrow: Arrow, route: Route, prefix: str) -> str:
 
 def _head(base: Point, tip: Point, arrow: Arrow) -> str:
     dx, dy = tip[0] - base[0], tip[1] - base[1]
-    length = math.hypot(dx, dy) or 1.0
+    length = math.sqrt(dx * dx + dy * dy) or 1.0
     half = 3.0 + 0.5 * arrow.width
     across = (-dy / length * half, dx / length * half)
     corners = [

@@ -14,6 +14,7 @@ from tinygrad_cnn.engine.op import OUTPUT
 from tinygrad_cnn.errors import DtypeError, GraphError, OptionError
 from tinygrad_cnn.recording.trace import Trace
 
+from ..graphs.norms import log10
 from ..picture import svg
 from ..picture.picture import Picture
 from ..picture.style import MARKS, kind_of
@@ -117,7 +118,7 @@ def counted(array: Any, logarithmic: tuple[int, int] | None = None) -> Row:
     others = finite[finite != 0]
     if logarithmic:
         span: tuple[float, float] = logarithmic
-        others = np.log10(np.abs(others))
+        others = np.round(np.log10(np.abs(others)), 9)  # as `norms.log10` does
     else:
         span = _span(finite)
     counts, edges = np.histogram(others, _BINS, span)
@@ -153,8 +154,8 @@ def _decades(gradients: Sequence[Any]) -> tuple[int, int]:
             high = max(high, float(sizes.max(initial=0.0)))
     if not math.isfinite(low):
         return -1, 0
-    least = math.floor(math.log10(low))
-    return least, max(least + 1, math.ceil(math.log10(high)))
+    least = math.floor(log10(low))
+    return least, max(least + 1, math.ceil(log10(high)))
 
 
 # --- drawing -------------------------------------------------------------------------------------

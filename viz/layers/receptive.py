@@ -224,7 +224,7 @@ def _draw(cone: Cone, title: str) -> str:
         max(width, max(svg.text_width(line, 11) for line in lines))
         for (width, _), lines in zip(sizes, captions, strict=True)
     ]
-    width = max(sum(slots) + _GAP * (len(slots) - 1), 560.0)
+    width = max(math.fsum(slots) + _GAP * (len(slots) - 1), 560.0)
     tallest = max(height for _, height in sizes)
     top = _MARGIN + 34
     middle = top + tallest / 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -280,7 +281,7 @@ def _lines(found: Architecture, columns: Sequence[float]) -> list[list[int]]:
     lines: list[list[int]] = [[]]
     for i in range(len(columns)):
         line = lines[-1]
-        if line and _MARGIN + sum(columns[k] + _BETWEEN for k in [*line, i]) > _WIDTH:
+        if line and _MARGIN + math.fsum(columns[k] + _BETWEEN for k in [*line, i]) > _WIDTH:
             latest = range(line[len(line) // 2] + 1, i + 1)  # a line is at least half full
             at = min(latest, key=lambda k: (crossed[k], -k))
             lines[-1] = [k for k in line if k < at]

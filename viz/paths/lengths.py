@@ -67,7 +67,7 @@ class ByLength:
         low, high = window(self.count, 0.9)
         first, last = window(self.shares, 0.9)
         part = sum(self.count[first : last + 1]) / sum(self.count)
-        carried = sum(self.shares[first : last + 1])
+        carried = math.fsum(self.shares[first : last + 1])
         said = (
             f"At least 90 % of all paths have {_range(low, high)}. Of the gradient, "
             f"{percent(carried)} comes from {_range(first, last)}, which {percent(part)} of the "

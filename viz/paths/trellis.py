@@ -13,6 +13,7 @@ from typing import Any
 
 from tinygrad_cnn.paths import GradientPaths
 
+from ..graphs.norms import log10
 from ..picture import svg
 from ..picture.picture import Picture
 from ..picture.svg import fit, fit_dotted
@@ -268,13 +269,11 @@ def _positive(values: Sequence[float]) -> list[float]:
 
 def _floor(values: Sequence[float]) -> float:
     """A power of ten below the smallest positive value."""
-    return 10.0 ** (math.floor(math.log10(min(_positive(values), default=1.0))) - 1)
+    return 10.0 ** (math.floor(log10(min(_positive(values), default=1.0))) - 1)
 
 
 def _logarithmic(values: Sequence[float]) -> tuple[float, ...]:
     """Heights between the floor (0) and the largest (1); what is not positive has none."""
     positive = _positive(values)
-    low, high = math.log10(_floor(values)), math.log10(max(positive, default=1.0))
-    return tuple(
-        (math.log10(v) - low) / (high - low) if TINY < v < math.inf else 0.0 for v in values
-    )
+    low, high = log10(_floor(values)), log10(max(positive, default=1.0))
+    return tuple((log10(v) - low) / (high - low) if TINY < v < math.inf else 0.0 for v in values)

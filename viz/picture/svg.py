@@ -6,6 +6,7 @@ second set for dark pages.
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Iterable
 from html import escape as _escape
@@ -60,7 +61,7 @@ def text_width(text: str, size: float = 12.0, bold: bool = False) -> float:
 
     Chinese, Japanese and Korean characters and emoji count as full width.
     """
-    return size * (1.1 if bold else 1.0) * sum(map(_em, clean(text)))
+    return size * (1.1 if bold else 1.0) * math.fsum(map(_em, clean(text)))
 
 
 def _em(c: str) -> float:
@@ -76,8 +77,15 @@ def _em(c: str) -> float:
 
 
 def number(x: float) -> str:
-    """A coordinate: at most two decimals, and no more digits than needed."""
-    return f"{x + 0.0:.2f}".rstrip("0").rstrip(".")
+    """A coordinate: at most two decimals, and no more digits than needed.
+
+    A last bit, which is not the same on every platform, does not decide where 0.005 is rounded to.
+
+    Example:
+        >>> number(0.7 + 0.025 - 1e-12), number(0.7 + 0.025 + 1e-12), number(-1e-12)
+        ('0.72', '0.72', '0')
+    """
+    return f"{round(x, 6) + 0.0:.2f}".rstrip("0").rstrip(".")
 
 
 def element(tag: str, content: str = "", **attributes: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -83,7 +84,7 @@ def draw_scenes(scenes: Sequence[Scene]) -> list[str]:
         for same, each in zip(columns, cells, strict=True)
     ]
     gaps = [0.0, *(2 * _GAP + _SIGN * bool(c[0].sign) + c[0].room for c in columns[1:])]
-    content = max(sum(widths) + sum(gaps), _NARROWEST)
+    content = max(math.fsum([*widths, *gaps]), _NARROWEST)
     titles = [wrap(scene.title, content, _HEADING * 1.1) for scene in scenes]
     top = MARGIN + 20 * max(map(len, titles)) + 10
     below = top + max(heights) + 12
@@ -211,7 +212,7 @@ def _width(column: Column, cells: Cells) -> float:
 
 
 def _height(column: Column, cells: Cells) -> float:
-    return sum(
+    return math.fsum(
         size_of(grid, cells)[1] + 19 * bool(grid.title) + 19 * bool(grid.note)
         for grid in column.grids
     ) + _between(column) * (len(column.grids) - 1)

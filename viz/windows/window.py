@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from tinygrad_cnn.definition import add_up
 
 from tinygrad_cnn.ops.windows import Pairs, places
 
@@ -52,12 +53,14 @@ class Window:
     def channel_sums(self) -> tuple[float, ...]:
         """The sum of the products of each input channel."""
         channels = 1 + max(product.tap[0] for product in self.products)
-        return tuple(sum(p.value for p in self.products if p.tap[0] == c) for c in range(channels))
+        return tuple(
+            add_up(p.value for p in self.products if p.tap[0] == c) for c in range(channels)
+        )
 
     @property
     def sum(self) -> float:
         """All products, and the bias."""
-        return sum(self.channel_sums) + (self.bias or 0.0)
+        return add_up(self.channel_sums) + (self.bias or 0.0)
 
 
 @dataclass(frozen=True)

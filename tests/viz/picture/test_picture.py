@@ -151,6 +151,17 @@ def test_chinese_counts_as_full_width():
     assert svg.text_width("e\u0301", 12) == svg.text_width("e", 12)
 
 
+@given(st.text("ai.mW+", max_size=60).flatmap(lambda t: st.tuples(st.just(t), st.permutations(t))))
+def test_text_width_is_the_same_to_the_last_bit_in_whatever_order_it_is_added_up(pair):
+    text, turned = pair
+    assert svg.text_width(text, 11) == svg.text_width("".join(turned), 11)
+
+
+@given(st.integers(-10_000, 10_000), st.floats(-1e-9, 1e-9))
+def test_a_last_bit_changes_no_coordinate(thousandths, noise):
+    assert svg.number(thousandths / 1000 + noise) == svg.number(thousandths / 1000)
+
+
 def test_shorten_keeps_both_ends():
     assert svg.shorten("short") == "short"
     cut = svg.shorten("a" * 50 + "z" * 50, 30)
