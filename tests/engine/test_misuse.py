@@ -95,7 +95,7 @@ def computed(x, steps):
     return handles, arrays
 
 
-@settings(max_examples=300)
+@settings(max_examples=settings.default.max_examples * 15)
 @given(
     steps=st.lists(st.sampled_from(STEPS), min_size=1, max_size=5),
     abuses=st.lists(st.tuples(st.sampled_from(ABUSES), st.integers(0, 9)), min_size=1, max_size=3),

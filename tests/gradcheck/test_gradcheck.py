@@ -11,7 +11,9 @@ import pytest
 import tinygrad_cnn as tg
 from tinygrad_cnn.errors import OptionError
 
-random = np.random.default_rng(3)
+
+def normal(*shape: int) -> Any:
+    return np.random.default_rng(3).standard_normal(shape)
 
 
 def network() -> Any:
@@ -23,7 +25,7 @@ def network() -> Any:
 @pytest.mark.parametrize("training", [True, False])
 def test_a_module_and_its_parameters(training: bool) -> None:
     module = network().train(training)
-    x = random.standard_normal((2, 2, 4, 4)).astype(np.float32)
+    x = normal(2, 2, 4, 4).astype(np.float32)
     module(tg.Tensor(x))
     before = {name: value.copy() for name, value in module.state_dict().items()}
     report = tg.gradcheck(module, x)
@@ -48,20 +50,20 @@ def test_a_wrong_parameter_is_named() -> None:
 
     scale = tg.op("scale", lambda x, w: x * w)
     scale.vjp(lambda g, y, x, w: g * w, lambda g, y, x, w: -g * x)
-    report = tg.gradcheck(Scale(), random.standard_normal((3, 2)))
+    report = tg.gradcheck(Scale(), normal(3, 2))
     assert (report.pattern, report.worst and report.worst.input) == ("sign", "factor")
     assert not report.wrong["x"].any()
 
 
 def test_captured_float32_weights() -> None:
-    w = tg.Tensor(random.standard_normal((2, 2, 3, 3)), dtype=np.float32)
-    report = tg.gradcheck(lambda x: tg.conv2d(x, w), random.standard_normal((1, 2, 4, 4)))
+    w = tg.Tensor(normal(2, 2, 3, 3), dtype=np.float32)
+    report = tg.gradcheck(lambda x: tg.conv2d(x, w), normal(1, 2, 4, 4))
     assert report, report
     assert w.dtype == np.float32
 
 
 def test_plain_array_functions() -> None:
-    x, w = random.standard_normal((3, 4)), random.standard_normal((4, 2))
+    x, w = normal(3, 4), normal(4, 2)
     assert tg.gradcheck(np.matmul, [x, w], vjp=lambda g, x, w: (g @ w.T, x.T @ g))
     report = tg.gradcheck(np.matmul, [x, w], vjp=lambda g, x, w: (g @ w.T, -x.T @ g))
     assert report.pattern == "sign"
@@ -69,11 +71,11 @@ def test_plain_array_functions() -> None:
 
 def test_integer_inputs_are_passed_on() -> None:
     labels = np.array([0, 2, 1])
-    assert tg.gradcheck(tg.cross_entropy, [random.standard_normal((3, 4)), labels])
+    assert tg.gradcheck(tg.cross_entropy, [normal(3, 4), labels])
 
 
 def test_only_tensors_that_ask_are_checked() -> None:
-    x = tg.Tensor(random.standard_normal(3), requires_grad=True)
+    x = tg.Tensor(normal(3), requires_grad=True)
     mask = tg.Tensor(np.array([1.0, 0.0, 1.0]))
     assert tg.gradcheck(lambda x, m: x * m, [x, mask]).names == ["x"]
 
@@ -136,7 +138,7 @@ def test_a_function_that_fails_close_by_or_an_input_that_is_infinite(mode: str) 
 
 
 def test_several_outputs() -> None:
-    report = tg.gradcheck(lambda x: (tg.tanh(x), x.sum()), random.standard_normal(3))
+    report = tg.gradcheck(lambda x: (tg.tanh(x), x.sum()), normal(3))
     assert report
     assert report.analytic["x"].shape == (4, 3)
 

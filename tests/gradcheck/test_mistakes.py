@@ -22,7 +22,7 @@ def layers_for(mistake: Mistake) -> list[Layer]:
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
-@settings(max_examples=5)
+@settings(max_examples=settings.default.max_examples // 4)
 @given(st.data())
 def test_the_diagnosis_names_the_mistake(mistake: Mistake, data: st.DataObject) -> None:
     layer = data.draw(st.sampled_from(layers_for(mistake)))

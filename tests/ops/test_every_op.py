@@ -242,7 +242,7 @@ def test_the_cost_is_a_count(name, data):
 
 
 @every_op
-@settings(max_examples=10)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(data=DATA)
 def test_the_definition_is_scalar_arithmetic_alone(name, data):
     run = Recorded(name, data)

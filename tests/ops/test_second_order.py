@@ -77,7 +77,7 @@ def by_torch(total: Any, leaves: Any) -> Any:
 
 @pytest.mark.parametrize("name", NAMES)
 @settings(
-    max_examples=max(settings.default.max_examples // 4, 5),
+    max_examples=settings.default.max_examples // 4,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 @given(data=st.data())

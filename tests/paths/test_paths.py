@@ -96,7 +96,7 @@ def routes(node, wrt, made=()):
             yield from routes(parent, wrt, made + choice)
 
 
-@settings(max_examples=60)
+@settings(max_examples=settings.default.max_examples * 3)
 @given(programs())
 def test_lengths_and_paths_add_up_to_the_gradient(program):
     x = input_of(program)

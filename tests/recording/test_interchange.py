@@ -29,7 +29,7 @@ def same_option(a, b):
 
 
 @pytest.mark.parametrize("name", sorted(tg.OPS))
-@settings(max_examples=5)
+@settings(max_examples=settings.default.max_examples // 4)
 @given(data=st.data())
 def test_every_op_goes_to_json_and_back(name, data):
     case, op = data.draw(CASES[name]), tg.OPS[name]

@@ -74,7 +74,7 @@ def test_it_equals_running_again(program, seed, data):
 
 
 @pytest.mark.parametrize("name", sorted(tg.OPS))
-@settings(max_examples=5)
+@settings(max_examples=settings.default.max_examples // 4)
 @given(data=st.data())
 def test_every_op_replays(name, data):
     case, op = data.draw(CASES[name]), tg.OPS[name]

@@ -133,7 +133,7 @@ def program(case, op):
 
 
 @pytest.mark.parametrize("name", sorted(tg.OPS))
-@settings(max_examples=6)
+@settings(max_examples=settings.default.max_examples // 3)
 @given(data=st.data())
 def test_every_op_opens_several_ops_deep(name, data):
     """The element's value, and its gradients at the leaves of a program of two ops."""

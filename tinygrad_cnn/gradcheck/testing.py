@@ -15,7 +15,10 @@ from .points import draw_inputs, spread_constants
 
 
 def gradient_test(
-    make: Callable[..., tuple[Any, ...]], order: int = 1, **sizes: tuple[int, int]
+    make: Callable[..., tuple[Any, ...]],
+    order: int = 1,
+    examples: int = 10,
+    **sizes: tuple[int, int],
 ) -> Callable[[], None]:
     """A test function that checks a layer's gradient at sizes that hypothesis draws.
 
@@ -26,6 +29,7 @@ def gradient_test(
         make: called with sizes, by name; returns the layer (a Module, an op, or a function of
             Tensors) and the shape of each input.
         order: as for `gradcheck`.
+        examples: how many sizes, with inputs, hypothesis tries.
         sizes: the (least, largest) value for some sizes; the others are drawn from 1 … 4.
 
     Raises:
@@ -49,7 +53,7 @@ def gradient_test(
     # shapes are shrunk; but hypothesis' own explanation is slow, and the report has a better one
     phases = [phase for phase in Phase if phase is not Phase.explain]
 
-    @settings(max_examples=10, deadline=None, phases=phases)
+    @settings(max_examples=examples, deadline=None, phases=phases)
     @given(st.fixed_dictionaries(drawn), st.integers(0, 10**6))
     def test(chosen: dict[str, int], seed: int) -> None:
         layer, *shapes = make(**chosen)

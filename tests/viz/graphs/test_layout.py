@@ -110,7 +110,7 @@ def test_same_input_same_bytes_with_an_empty_path():
 
 @pytest.mark.skipif(shutil.which("dot") is None, reason="no Graphviz on this system")
 @given(st.lists(labels, min_size=2, max_size=4))
-@settings(max_examples=5)
+@settings(max_examples=settings.default.max_examples // 4)
 def test_system_engine_draws_the_same_boxes(names):
     diagram = sample(*names)
     pure, system = (layout.place(diagram, engine) for engine in layout.ENGINES)

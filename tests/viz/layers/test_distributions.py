@@ -106,7 +106,7 @@ def test_bad_input_is_refused_in_words(call, error, said):
 # --- batch norm ----------------------------------------------------------------------------------
 
 
-@settings(max_examples=30)
+@settings(max_examples=settings.default.max_examples * 3 // 2)
 @given(
     arrays(
         np.float64,
