@@ -13,6 +13,27 @@ def test_an_element_that_is_picked_twice_gets_both_gradients():
     assert x.grad.numpy().tolist() == [8.0, 4.0]
 
 
+@pytest.mark.parametrize(
+    "index", [((0, 2, 0),), [0, 2, 0], range(-3, 1), (range(-3, 1), None), np.array([0, -3])]
+)
+def test_no_gradient_is_lost_whatever_names_a_place_twice(index):
+    """NumPy takes any sequence for an array of integers; assigning would keep the last alone."""
+    x = tg.Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y = x[index]
+    y.sum().backward()
+    assert x.grad.sum() == y.size
+    added = tg.OPS["scatter_add"](np.ones(y.shape), index, (3,))
+    assert added.tolist() == x.grad.numpy().tolist()
+
+
+def test_a_mask_names_no_place_twice():
+    x, mask = tg.Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True), np.eye(2, dtype=bool)
+    x[mask].backward([5.0, 6.0])
+    assert x.grad.numpy().tolist() == [[5.0, 0.0], [0.0, 6.0]]
+    (again,) = tg.grad(x[mask, None].sum() + x[np.bool_(True), mask[0]].sum(), [x])
+    assert again.numpy().tolist() == [[2.0, 1.0], [0.0, 1.0]]
+
+
 def test_a_tensor_is_an_index_too():
     x = tg.Tensor([1.0, 2.0, 3.0])
     assert x[tg.Tensor(np.array([2, 0]))].numpy().tolist() == [3.0, 1.0]

@@ -215,19 +215,30 @@ def _picked_shape(name: str, index: Any, shape: Shape) -> Shape:
         raise ShapeError(f"{name}: {error}; the input has shape {shape}") from error
 
 
+_BASIC = (int, np.integer, slice, type(None), type(Ellipsis))
+
+
 def _plain_index(name: str, index: Any) -> Any:
+    """An index of slices, ints, None, Ellipsis and arrays: a sequence is an array, as for NumPy."""
     if isinstance(index, tuple):
-        return tuple(_plain_index(name, part) for part in index)
-    if isinstance(index, Handle):
-        index = index.node.value
-    if isinstance(index, list):
-        try:
-            index = np.asarray(index, dtype=None if index else np.intp)
-        except ValueError as error:
-            raise ShapeError(f"{name}: {index} is no array: {error}") from error
-    if isinstance(index, np.ndarray) and index.dtype.kind not in "biu":
-        raise DtypeError(f"{name}: an index must hold integers or booleans, got {index.dtype}")
-    return index
+        return tuple(_plain_part(name, part) for part in index)
+    return _plain_part(name, index)
+
+
+def _plain_part(name: str, part: Any) -> Any:
+    if isinstance(part, Handle):
+        part = part.node.value
+    if isinstance(part, _BASIC):
+        return part
+    try:
+        array = np.asarray(part)
+    except ValueError as error:
+        raise ShapeError(f"{name}: {part} is no array: {error}") from error
+    if array.size == 0 and isinstance(part, list | tuple):
+        return array.astype(np.intp)
+    if array.dtype.kind not in "biu":
+        raise DtypeError(f"{name}: an index must hold integers or booleans, got {array.dtype}")
+    return array
 
 
 @getitem.vjp
@@ -252,8 +263,8 @@ def scatter_add(g: Any, *, index: Any, shape: Shape) -> Any:
     """Zeros of `shape` with g added at `index`: the vjp of getitem, and its adjoint."""
     out = np.zeros(shape, np.asarray(g).dtype)
     parts = index if isinstance(index, tuple) else (index,)
-    if any(isinstance(part, np.ndarray) for part in parts):
-        np.add.at(out, index, g)  # the same place may be named twice
+    if any(isinstance(part, np.ndarray) and part.dtype.kind != "b" for part in parts):
+        np.add.at(out, index, g)  # integers may name the same place twice
     else:
         out[index] = g
     return out
