@@ -43,6 +43,14 @@ def test_where_nothing_counts_the_mean_is_nan_and_its_gradient_0(loss, options):
     assert x.grad.numpy().tolist() == [[0, 0]]
 
 
+@pytest.mark.parametrize("loss", [tg.mse_loss, tg.binary_cross_entropy_with_logits])
+def test_a_plain_number_has_a_loss_too(loss):
+    target = tg.Tensor(0.25, requires_grad=True)
+    assert tg.gradcheck(lambda t: loss(1.5, t), target)
+    loss(1.5, target).backward()
+    assert target.grad.shape == ()
+
+
 def test_ignorance_costs_log_c():
     loss = tg.cross_entropy(tg.Tensor(np.zeros((3, 10))), [0, 4, 9])
     assert loss.item() == pytest.approx(math.log(10))

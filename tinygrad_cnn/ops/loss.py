@@ -309,7 +309,7 @@ def _define_pair(at: Shape, x: Any, reduction: str, one: Any) -> Any:
 
 
 def _share(g: Any, x: Any, reduction: str) -> Any:
-    return g / x.size if reduction == "mean" else g
+    return g / np.size(x) if reduction == "mean" else g
 
 
 @op
