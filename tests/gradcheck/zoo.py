@@ -149,11 +149,25 @@ LAYERS = [
 
 @dataclass
 class Mistake:
-    """`plant(layer, arrays, random)` returns a wrong vjp, or None where it cannot be made."""
+    """`make(layer, arrays, random)` returns a wrong vjp, or None where it cannot be made."""
 
     name: str
-    plant: Callable[[Layer, list[Any], np.random.Generator], Vjp | None]
+    make: Callable[[Layer, list[Any], np.random.Generator], Vjp | None]
     patterns: tuple[str, ...]
+
+    def plant(self, layer: Layer, arrays: list[Any], random: np.random.Generator) -> Vjp | None:
+        """A wrong vjp, or None where it cannot be made or would be right.
+
+        Nobody can tell a missing gradient from one that is 0, as that of max(a, b) for a where
+        b > a throughout.
+        """
+        vjp = self.make(layer, arrays, random)
+        if vjp is None:
+            return None
+        g = np.random.default_rng(0).standard_normal(np.shape(layer.f(*arrays)))
+        found, right = vjp(g, *arrays), layer.vjp(g, *arrays)
+        made = [0 if part is None else part for part in found]
+        return None if all(map(np.allclose, made, right)) else vjp
 
 
 def _after(change: Callable[[Layer, list[Any], int], Any]) -> Any:
