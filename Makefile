@@ -1,5 +1,6 @@
 PYTHON ?= python3
 JOBS ?= 2
+SECONDS ?= 600
 ARGS ?=
 
 VENV := .venv
@@ -10,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help tour test check tutorials bench format gallery oracles wheel clean
+.PHONY: help tour test fuzz check tutorials bench format gallery oracles wheel clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +22,9 @@ tour: $(INSTALLED)  ## see what this project does, in about two minutes
 # One BLAS thread per worker: the workers already share the cores.
 test: $(INSTALLED)-test  ## run the tests; make test ARGS="-k conv" runs some
 	@OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+fuzz: $(INSTALLED)-test  ## search for what the tests missed, for ten minutes; make fuzz SECONDS=3600 for an hour
+	@OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz.py $(SECONDS) $(JOBS) -- $(ARGS)
 
 check: $(INSTALLED)-test  ## lint, formatting and types
 	$(BIN)/ruff check

@@ -4,15 +4,16 @@
 the text of the test and its name; so hypothesis has one version in pyproject.toml, and whatever
 draws from tinygrad_cnn's own generator starts anew at each test.
 
-HYPOTHESIS_PROFILE=thorough tries thirty times as many, others in each run, or those of
-``--hypothesis-seed``. No database of earlier failures is read: the seed alone decides.
+`make fuzz` (`fuzz.py`) tries others, in each run, and thirty times as many of them. So does
+HYPOTHESIS_PROFILE=thorough, or those of ``--hypothesis-seed``. No database of earlier failures is
+read: the seed alone decides.
 """
 
 import os
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, register_random, settings
+from hypothesis import HealthCheck, Phase, register_random, settings
 from hypothesis.internal.conjecture import providers
 
 import tinygrad_cnn as tg
@@ -33,7 +34,8 @@ settings.register_profile(
     settings.get_profile("default"),
     max_examples=600,
     derandomize=False,
-    report_multiple_bugs=False,
+    report_multiple_bugs=False,  # nor explained: the smallest example of one is enough
+    phases=[phase for phase in Phase if phase is not Phase.explain],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
