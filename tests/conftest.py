@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, Phase, register_random, settings
 from hypothesis.internal.conjecture import providers
 
 import tinygrad_cnn as tg
+from tinygrad_cnn.engine.defaults import generator
 
 collect_ignore = ["mistakes"]  # answers to exercises, no modules: --doctest-modules would run them
 
@@ -51,10 +52,10 @@ class Generator:
         tg.manual_seed(seed)
 
     def getstate(self) -> Any:
-        return tg.defaults.generator().bit_generator.state
+        return generator().bit_generator.state
 
     def setstate(self, state: Any) -> None:
-        tg.defaults.generator().bit_generator.state = state
+        generator().bit_generator.state = state
 
 
 GENERATOR = Generator()  # hypothesis keeps a weak reference

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import AnomalyError
-from .context import Block, Watcher
+from .context import Block, StepBack, Watcher
 from .node import Handle, Node
 from .op import OUTPUT
 from .source import user_line
@@ -33,7 +33,7 @@ def detect_anomaly() -> Block:
         tinygrad_cnn.errors.AnomalyError: backward of sqrt of shape (2,): the gradient that it
         sends to input 'x' of shape (2,) holds inf ...
     """
-    return Block(lambda mode: mode._replace(watchers=(*mode.watchers, _Search())))
+    return Block(lambda mode: mode.watched_by(_Search()))
 
 
 class _Search(Watcher):
@@ -45,14 +45,8 @@ class _Search(Watcher):
             said = f"{_where(node)}: the result holds {found}; {_computed_from(node)}"
             raise AnomalyError(said, node)
 
-    def on_backward(
-        self,
-        node: Node,
-        cotangent: Any,
-        gradients: tuple[Any, ...],
-        sums: tuple[Any, ...],
-        seconds: float,
-    ) -> None:
+    def on_backward(self, step: StepBack) -> None:
+        node, cotangent, gradients, sums, _ = step
         if node.op is OUTPUT:
             return
         if found := _broken(cotangent):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DtypeError, GraphError, ShapeError
-from .context import current_mode, mode
+from .context import StepBack, current_mode, mode
 from .hooks import run_hooks
 from .node import FREED, Handle, Node, ancestors
 from .op import OUTPUT
@@ -155,8 +155,9 @@ def walk(
                     None if gradient is None else arrived[parent]  # type: ignore[index]
                     for parent, gradient in zip(node.inputs, gradients, strict=True)
                 )
+                step = StepBack(node, g, tuple(gradients), sums, seconds)
                 for watcher in watchers:
-                    watcher.on_backward(node, g, tuple(gradients), sums, seconds)
+                    watcher.on_backward(step)
             if free_graph:
                 node.inputs = FREED
     return found

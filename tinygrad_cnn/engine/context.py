@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +16,24 @@ from ..errors import OptionError
 
 if TYPE_CHECKING:
     from .node import Node
+
+
+class StepBack(NamedTuple):
+    """One op's step backward, as watchers hear of it.
+
+    Attributes:
+        node: what the op computed.
+        cotangent: the gradient that arrived at it.
+        gradients: what its vjp sent to each of its inputs, None where none is needed.
+        sums: what has arrived so far at each of those inputs, this gradient included.
+        seconds: how long the vjp took.
+    """
+
+    node: Node
+    cotangent: Any
+    gradients: tuple[Any, ...]
+    sums: tuple[Any, ...]
+    seconds: float
 
 
 class Watcher:
@@ -30,18 +48,8 @@ class Watcher:
     def on_forward(self, node: Node, seconds: float) -> None:
         """`node` was just computed, in so many seconds; its inputs are known, recorded or not."""
 
-    def on_backward(
-        self,
-        node: Node,
-        cotangent: Any,
-        gradients: tuple[Any, ...],
-        sums: tuple[Any, ...],
-        seconds: float,
-    ) -> None:
-        """`cotangent` arrived at `node`, whose vjp sent `gradients` to its inputs.
-
-        `sums` is what has arrived so far at each of those inputs, None where nothing was sent.
-        """
+    def on_backward(self, step: StepBack) -> None:
+        """The vjp of one node's op was just computed."""
 
 
 class Mode(NamedTuple):
@@ -53,19 +61,13 @@ class Mode(NamedTuple):
     watchers: tuple[Watcher, ...] = ()
     outer: Mode | None = None  # what a `Block` goes back to
 
+    def watched_by(self, watcher: Watcher) -> Mode:
+        """The same, with one watcher more."""
+        return self._replace(watchers=(*self.watchers, watcher))
+
 
 _MODE: ContextVar[Mode] = ContextVar("tinygrad_cnn_mode", default=Mode())
 current_mode = _MODE.get
-
-
-@contextlib.contextmanager
-def mode(**changes: Any) -> Iterator[Mode]:
-    """Change some fields of the current mode, for the length of a `with` block."""
-    token = _MODE.set(_MODE.get()._replace(**changes))
-    try:
-        yield _MODE.get()
-    finally:
-        _MODE.reset(token)
 
 
 class Block(contextlib.ContextDecorator):
@@ -95,6 +97,11 @@ class Block(contextlib.ContextDecorator):
         return super().__call__(function)
 
 
+def mode(**changes: Any) -> Block:
+    """Other values for some fields of the current mode."""
+    return Block(lambda mode: mode._replace(**changes))
+
+
 def no_grad() -> Block:
     """Compute without recording: results need no gradient. For a `with` block, or a decorator.
 
@@ -109,11 +116,10 @@ def no_grad() -> Block:
         >>> y.requires_grad
         False
     """
-    return Block(lambda mode: mode._replace(recording=False))
+    return mode(recording=False)
 
 
-@contextlib.contextmanager
-def scope(name: str) -> Iterator[None]:
+def scope(name: str) -> Block:
     """Nodes made inside carry `name`, dotted onto the scope around it.
 
     Example:
@@ -123,6 +129,4 @@ def scope(name: str) -> Iterator[None]:
         >>> y.node.scope
         'stem'
     """
-    outer = _MODE.get().scope
-    with mode(scope=f"{outer}.{name}" if outer else name):
-        yield
+    return Block(lambda mode: mode._replace(scope=f"{mode.scope}.{name}" if mode.scope else name))

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.context import Watcher, current_mode, mode
+from ..engine.context import Block, StepBack, Watcher
 from ..engine.node import Handle, Node, refuse_freed
 from ..engine.op import OUTPUT, Cost
 from ..engine.source import user_line
@@ -62,23 +62,17 @@ class Trace(Watcher):
             Event("forward", kept, node.source, seconds, cost, inputs, self._value(node))
         )
 
-    def on_backward(
-        self,
-        node: Node,
-        cotangent: Any,
-        gradients: tuple[Any, ...],
-        sums: tuple[Any, ...],
-        seconds: float,
-    ) -> None:
+    def on_backward(self, step: StepBack) -> None:
         """Called for every op that a backward pass goes through."""
+        node = step.node
         kept = self._with_inputs(node)
-        at_node, sent, summed = self._gradients(node, cotangent, gradients, sums)
+        at_node, sent, summed = self._gradients(step)
         event = Event(
             "backward",
             kept,
             node.source,
-            seconds,
-            _backward_cost(node, cotangent, gradients),
+            step.seconds,
+            _backward_cost(node, step.cotangent, step.gradients),
             tuple(None if p is None else self._value(p) for p in node.inputs),
             self._value(node),
             at_node,
@@ -160,11 +154,10 @@ class Trace(Watcher):
             kept.value, kept.modified = summarised(node.value), node.modified
         return kept.value
 
-    def _gradients(
-        self, node: Node, cotangent: Any, gradients: tuple[Any, ...], sums: tuple[Any, ...]
-    ) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
+    def _gradients(self, step: StepBack) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
         """The three as they are kept. One array is often several of them: it is summarised once."""
-        shown = (_plain(cotangent), _plain(gradients), _plain(sums))
+        node = step.node
+        shown = (_plain(step.cotangent), _plain(step.gradients), _plain(step.sums))
         if self.records:
             return shown
         array, known = self._summed.pop(node.serial, (None, None))
@@ -287,7 +280,7 @@ def trace(keep: str = "values") -> Iterator[Trace]:
         [('forward', 'multiply'), ('forward', 'sum'), ('backward', 'sum'), ('backward', 'multiply')]
     """
     recorded = Trace(keep)
-    with mode(watchers=(*current_mode().watchers, recorded)):
+    with Block(lambda mode: mode.watched_by(recorded)):
         yield recorded
 
 

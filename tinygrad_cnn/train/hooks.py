@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..definition import add_up
+from ..engine.definition import add_up
 from ..errors import OptionError
 from ..nn import Module
 

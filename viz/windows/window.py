@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from tinygrad_cnn.definition import add_up
 
+from tinygrad_cnn.engine.definition import add_up
 from tinygrad_cnn.ops.windows import Pairs, places
 
 from .numbers import Array, Index
