@@ -27,6 +27,7 @@ def tutorial(
     A tutorial that is left in --step goes on there the next time.
     """
     from viz import tutorial as tutorials
+    from viz.picture.browser import open_page
 
     if name is None:
         there = tutorials.listed()
@@ -47,9 +48,10 @@ def tutorial(
             path, last = tutorials.write_page(
                 chosen, out, lambda done, _: bar.update(done - bar.pos)
             )
-        typer.echo(f"{path}: prose, code, results and pictures")
+        told = f"{path}: prose, code, results and pictures"
+        if not (no_open or last.error or open_page(path)):
+            told += "; no browser could be opened here"
+        typer.echo(told)
         if last.error:
             typer.echo(f"{chosen.path}: a cell failed\n{last.error}", err=True)
             raise typer.Exit(1)
-        if not no_open:
-            typer.launch(path.resolve().as_uri())

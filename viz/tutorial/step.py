@@ -10,7 +10,6 @@ import os
 import shlex
 import subprocess
 import tempfile
-import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from rich.syntax import Syntax
 
 from tinygrad_cnn.errors import DataError
 
+from ..picture.browser import open_page
 from .cells import Cell, Tutorial
 from .run import Result, Session, save_picture
 
@@ -98,7 +98,8 @@ class _Reader:
             elif command == "e" and self._exercise():
                 self._edit()
             elif command == "o" and self.picture:
-                webbrowser.open(self.picture.resolve().as_uri())
+                if not open_page(self.picture):
+                    self.say.print(f"{self.picture}: nothing here could open it.", markup=False)
             elif command:
                 self.say.print(f"There is no {command!r} here.", markup=False)
             elif self._go_on():
