@@ -147,7 +147,7 @@ LAYERS = [
 ]  # fmt: skip
 
 
-@dataclass
+@dataclass(frozen=True)
 class Mistake:
     """`make(layer, arrays, random)` returns a wrong vjp, or None where it cannot be made."""
 
