@@ -2,16 +2,19 @@ PYTHON ?= python3
 JOBS ?= 2
 SECONDS ?= 600
 ARGS ?=
+CONSTRAINTS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+INSTALL := $(PIP) install $(CONSTRAINTS:%=--constraint %) --editable
 INSTALLED := $(VENV)/.installed
+FIND_PYTHONS := $(PYTHON) scripts/find_pythons.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help tour test fuzz check tutorials bench format gallery oracles wheel clean
+.PHONY: help tour test fuzz pythons lowest check tutorials bench format gallery oracles wheel clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +28,22 @@ test: $(INSTALLED)-test  ## run the tests; make test ARGS="-k conv" runs some
 
 fuzz: $(INSTALLED)-test  ## search for what the tests missed, for ten minutes; make fuzz SECONDS=3600 for an hour
 	@OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz.py $(SECONDS) $(JOBS) -- $(ARGS)
+
+pythons:  ## run the tests on each other Python that this machine has
+	@own=$$($(PYTHON) -c 'import sys; print("3.%d" % sys.version_info[1])'); \
+	found=$$($(FIND_PYTHONS)) || exit 1; \
+	for each in $$found; do \
+		version=$${each%%=*}; \
+		[ $$version = $$own ] || { echo "Tests on Python $$version:"; \
+			$(MAKE) --no-print-directory test VENV=.venv-$$version PYTHON=$${each#*=}; } || exit 1; \
+	done
+
+# On the oldest Python here: of a newer one, old releases of NumPy have no wheel.
+lowest:  ## run the tests on the lowest versions that pyproject.toml allows
+	@$(PYTHON) scripts/lowest_versions.py > .venv-lowest.txt
+	@found=$$($(FIND_PYTHONS) 2>/dev/null | head -n 1); \
+	echo "Tests on the lowest versions, with Python $${found%%=*}:"; \
+	$(MAKE) --no-print-directory test VENV=.venv-lowest PYTHON=$${found#*=} CONSTRAINTS=.venv-lowest.txt
 
 check: $(INSTALLED)-test  ## lint, formatting and types
 	$(BIN)/ruff check
@@ -52,8 +71,8 @@ wheel: $(INSTALLED)  ## build dist/*.whl
 	@$(PIP) wheel --no-deps --wheel-dir dist .
 	@ls dist/*.whl
 
-clean:  ## remove the environment and everything made
-	rm -rf $(VENV) dist gallery .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean:  ## remove the environments and everything made
+	rm -rf $(VENV) .venv-* dist gallery .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml
@@ -61,10 +80,10 @@ $(INSTALLED): pyproject.toml
 		f"tinygrad_cnn needs Python 3.11 or newer, and $(PYTHON) is {v}. Name another: make PYTHON=python3.12 ...")'
 	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
 	@echo "Installing into $(VENV) ..."
-	@$(PIP) install --editable .
+	@$(INSTALL) .
 	@touch $@
 
 $(INSTALLED)-%: $(INSTALLED)
 	@echo "Installing what [$*] needs into $(VENV) ..."
-	@$(PIP) install --editable '.[$*]'
+	@$(INSTALL) '.[$*]'
 	@touch $@

@@ -19,7 +19,7 @@ def one_wrong(shape, at):
     x = np.random.default_rng(0).normal(size=shape) + 3
     off = np.ones(shape)
     off[at] = 1.5
-    return tg.gradcheck(np.square, x, vjp=lambda g, x: 2 * g * x * off)
+    return tg.gradcheck(lambda x: x * x, x, vjp=lambda g, x: 2 * g * x * off)
 
 
 def texts(picture):
