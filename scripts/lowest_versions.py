@@ -11,6 +11,6 @@ from pathlib import Path
 
 project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
 for requirement in project["dependencies"] + project["optional-dependencies"]["test"]:
-    name, bound = re.match(r"([\w-]+)(?:\[.*\])?>=([\w.]+)", requirement).groups()
+    name, bound = re.match(r"([\w-]+)(?:\[.*\])?[>=]=([\w.]+)", requirement).groups()
     if not name.startswith("types-"):
         print(f"{name}=={bound}")
