@@ -10,6 +10,7 @@ digits".
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import os
 import zlib
@@ -85,7 +86,15 @@ def write_idx(path: str | os.PathLike[str], array: ArrayLike) -> None:
         raise DataError(f"{path}: IDX has no code for {array.dtype}; cast to one of {kinds}")
     header = bytes([0, 0, code, array.ndim]) + np.array(array.shape, ">u4").tobytes()
     content = header + array.astype(_DTYPES[code]).tobytes()
-    path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
+    path.write_bytes(_compressed(content) if path.suffix == ".gz" else content)
+
+
+def _compressed(content: bytes) -> bytes:
+    """As gzip.compress, which names the system in the header, before Python 3.13."""
+    written = io.BytesIO()
+    with gzip.GzipFile("", "wb", mtime=0, fileobj=written) as file:
+        file.write(content)
+    return written.getvalue()
 
 
 def _content(path: Path) -> bytes:

@@ -49,7 +49,7 @@ def write_page(
     """Write the page to a file; its folder is made if need be. Returns the file's path."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(page(title, introduction, sections), encoding="utf-8")
+    target.write_text(page(title, introduction, sections), encoding="utf-8", newline="\n")
     return target
 
 

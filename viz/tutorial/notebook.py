@@ -47,7 +47,7 @@ def write_notebook(tutorial: Tutorial, folder: str | Path = ".") -> Path:
         raise OptionError(f"{path} is there already, perhaps with your answers; move it away")
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(notebook(tutorial), ensure_ascii=False, indent=1) + "\n"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8", newline="\n")
     return path
 
 

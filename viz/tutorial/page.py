@@ -47,9 +47,8 @@ def write_page(
     if any(cell.exercise for cell in tutorial.cells):
         parts.append(_how_to_answer(tutorial))
     path = folder / f"{tutorial.name}.html"
-    path.write_text(
-        whole_page(tutorial.title, "\n".join(parts), _STYLE + _colours()), encoding="utf-8"
-    )
+    text = whole_page(tutorial.title, "\n".join(parts), _STYLE + _colours())
+    path.write_text(text, encoding="utf-8", newline="\n")
     return path, result
 
 
