@@ -10,6 +10,7 @@ poles of log and division, ties of a maximum. Those points have tests of their o
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,6 +43,13 @@ class Case(NamedTuple):
     def __repr__(self) -> str:
         listed = ", ".join("None" if x is None else f"{x.dtype}{x.shape}" for x in self.inputs)
         return f"Case([{listed}], {self.options}, seed={self.seed})"
+
+
+def has_every_op(names: Iterable[str], table: str) -> None:
+    """A table of tests holds every op, and nothing else; else this says what to add to it."""
+    lacking, unknown = tg.OPS.keys() - {*names}, {*names} - tg.OPS.keys()
+    assert not lacking, f"{table} lacks {', '.join(sorted(lacking))}"
+    assert not unknown, f"{table} has {', '.join(sorted(unknown))}, but there is no such op"
 
 
 seeds = st.integers(0, 2**32 - 1)
@@ -675,7 +683,13 @@ def group_norms(draw: Draw) -> Case:
     )
 
 
-CASES: dict[str, st.SearchStrategy[Case]] = {
+class Cases(dict[str, st.SearchStrategy[Case]]):
+    def __missing__(self, name: str) -> Any:
+        raise KeyError(f"no strategy draws a call of {name}: CASES in tests/ops/strategies.py")
+
+
+CASES = Cases()
+CASES |= {
     "absolute": elementwise(off_zero),
     "adaptive_avg_pool1d": adaptive_pools(1, ordinary),
     "adaptive_avg_pool2d": adaptive_pools(2, ordinary),

@@ -6,6 +6,8 @@ Cotangents are random, in number as many as the op has outputs.
 
 from __future__ import annotations
 
+import pkgutil
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -14,13 +16,18 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import tinygrad_cnn as tg
+from tinygrad_cnn import ops
 from tinygrad_cnn.engine.op import Op
 from tinygrad_cnn.recording.zoom import Cells
 
 from .numerical import close, directional_derivative, inner
 from .pure import NotScalarArithmetic, only_scalar_arithmetic
-from .strategies import CASES, Array, Case
+from .strategies import CASES, Array, Case, has_every_op
 
+BEHIND_OTHERS = {  # reached by a function, or by another op's vjp
+    *(f"conv{d}d_weight_grad" for d in (1, 2, 3)), *(f"avg_pool{d}d_input_grad" for d in (1, 2, 3)),
+    "dropout_mask", "scatter_add", "take_winners", "unpool",
+}  # fmt: skip
 every_op = pytest.mark.parametrize("name", sorted(tg.OPS))
 DATA = st.data()
 
@@ -33,7 +40,20 @@ def numpy_is_strict():
 
 
 def test_every_op_has_a_strategy_and_every_strategy_an_op():
-    assert sorted(CASES) == sorted(tg.OPS)
+    has_every_op(CASES, "CASES in tests/ops/strategies.py")
+
+
+def test_every_op_of_a_family_is_registered():
+    known = list(tg.OPS.values())
+    for file in pkgutil.iter_modules(ops.__path__):
+        declared = vars(import_module(f"{ops.__name__}.{file.name}")).values()
+        lacking = [op.name for op in declared if isinstance(op, Op) and op not in known]
+        assert not lacking, f"FAMILIES in tinygrad_cnn/ops/registry.py lacks the file of {lacking}"
+
+
+def test_every_op_is_exported_but_those_behind_others():
+    lacking = tg.OPS.keys() - BEHIND_OTHERS - {*ops.__all__}
+    assert not lacking, f"tinygrad_cnn/ops/__init__.py exports no {', '.join(sorted(lacking))}"
 
 
 # --- how an op is called -----------------------------------------------------------------------
