@@ -27,7 +27,7 @@ from .layers.maps import feature_maps, filters
 from .layers.normalising import batch_norm
 from .layers.receptive import receptive_field
 from .layers.textbook import architecture
-from .paths import unroll
+from .paths import path_lengths, unroll
 from .picture.gallery import Section, write_page
 from .picture.picture import Picture
 from .plots.confusions import confusion
@@ -195,7 +195,9 @@ def _paths() -> Iterator[Picture]:
     for name in ("resnet8", "resnet20"):
         tg.manual_seed(0)
         loss = tg.cross_entropy(tg.models.build(name)(x), data.labels[:4])
-        yield unroll(tg.gradient_paths(loss, wrt=x))
+        paths = tg.gradient_paths(loss, wrt=x)
+        yield unroll(paths)
+    yield path_lengths(paths)
 
 
 def _convolutions() -> Iterator[Picture]:

@@ -5,12 +5,14 @@
 
 import os
 from pathlib import Path
+from types import FunctionType
 
 import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
 import viz
+from viz import samples
 
 FOLDER = Path(__file__).parent / "golden"
 
@@ -90,10 +92,15 @@ def test_a_summary_page_holds_graph_flow_bars_and_table(tmp_path):
     assert all(line in text for line in t.summary().splitlines())
 
 
+def test_every_function_of_viz_has_a_sample():
+    used = set(vars(samples))
+    kinds = {name for name in viz.__all__ if isinstance(getattr(viz, name), FunctionType)}
+    lacking = kinds - used - {"summary_page"}  # a page of pictures
+    assert not lacking, f"viz/samples.py draws no {', '.join(sorted(lacking))}"
+
+
 @pytest.mark.slow
 def test_every_kind_of_picture_has_a_sample_that_draws(tmp_path):
-    from viz.samples import SAMPLES, main
-
-    text = main(str(tmp_path / "kinds.html")).read_text(encoding="utf-8")
-    assert text.count("<h2>") == len(SAMPLES)
-    assert text.count("<img ") >= len(SAMPLES)
+    text = samples.main(str(tmp_path / "kinds.html")).read_text(encoding="utf-8")
+    assert text.count("<h2>") == len(samples.SAMPLES)
+    assert text.count("<img ") >= len(samples.SAMPLES)
