@@ -23,28 +23,27 @@ PICTURES = {
     "08": "maps",
     "09": "bars",
     "10": "learned",
-    "11": "",
-    "12": "",
     "13": "block",
     "14": "tree",
     "15": "graph",
     "16": "flow",
 }
-"""The name of each tutorial's picture, without its ending `_picture`; empty: its first one."""
+"""A tutorial's picture by its name, without its ending `_picture`, if it is not the first one."""
 
 
 def draw(tutorial: Tutorial) -> None:
     """Run it up to the picture, and save that."""
     number = tutorial.name[:2]
+    wanted = PICTURES.get(number, "")
     session = Session(tutorial)
     for cell in tutorial.cells:
         result = session.run(cell)
         if result.error:
             sys.exit(f"{tutorial.path}\n{result.error}")
-        if result.picture and PICTURES[number] in ("", result.name.removesuffix("_picture")):
+        if result.picture and wanted in ("", result.name.removesuffix("_picture")):
             break
     else:
-        sys.exit(f"{tutorial.path}: has no {PICTURES[number]}_picture")
+        sys.exit(f"{tutorial.path}: has no {wanted}_picture")
     path = FOLDER / f"{number}.png"
     path.write_bytes(result.picture.png(width=WIDTH))
     print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB", flush=True)

@@ -85,8 +85,8 @@ def mistakes_of(tutorial: Tutorial) -> str:
 @pytest.mark.parametrize("tutorial", listed(), ids=named)
 def test_the_list_of_tutorials_names_it(tutorial: Tutorial) -> None:
     readme = tutorial.path.parent / "README.md"
-    row = next(
-        line for line in readme.read_text("utf-8").splitlines() if f"({tutorial.path.name})" in line
-    )
+    lines = readme.read_text("utf-8").splitlines()
+    row = next((line for line in lines if f"({tutorial.path.name})" in line), None)
+    assert row, f"tutorials/README.md has no row for {tutorial.path.name}"
     for picture in re.findall(r'src="([^"]+)"', row):
         assert (readme.parent / picture).is_file()
