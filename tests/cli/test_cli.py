@@ -118,6 +118,14 @@ def test_an_image_is_the_same_in_every_kind_of_png(kind, lenet, tmp_path):
     assert as_other == as_grey
 
 
+def test_help_says_all_it_has_to_say_and_is_what_no_words_give():
+    told = said("--help")
+    assert told == said()
+    assert "\n  paths " in told
+    assert "..." not in told.partition("Commands:")[2]
+    assert said("--version") == f"tinygrad-cnn {tg.__version__}\n"
+
+
 def test_models_lists_models_and_layers():
     listed = said("models")
     assert all(re.search(rf"^{name} ", listed, re.MULTILINE) for name in tg.models.MODELS)
@@ -240,6 +248,8 @@ WRONG = {
     "models lenett": "unknown model 'lenett'",
     "tutorial 1 --step --notebook": "--step and --notebook are two ways to go through it: give one",
     "draw lenett": "unknown model 'lenett'",
+    "--hlep": "No such option: --hlep",
+    "tutrial 1": "No such command 'tutrial'",
 }  # fmt: skip
 
 

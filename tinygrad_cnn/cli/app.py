@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from .. import __version__
 from ..errors import TinygradError
 from .draw import draw
 from .evaluate import evaluate
@@ -23,36 +26,58 @@ LONGEST_ERROR = 500  # characters; what a file lacks may be a hundred names
 UsageError: Any = typer.BadParameter.__bases__[0]  # typer does not export it
 
 
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    """Bad input is one sentence on stderr, and exit code 2."""
+    try:
+        yield
+        return
+    except UsageError as error:
+        sentence = error.format_message()
+    except BrokenPipeError:
+        raise
+    except TinygradError as error:
+        sentence = str(error)
+    except OSError as error:
+        sentence = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    sentence = textwrap.shorten(sentence, LONGEST_ERROR, placeholder=" …")
+    typer.echo(f"tinygrad-cnn: {sentence}", err=True)
+    raise typer.Exit(2)
+
+
 class Commands(TyperGroup):
-    """The commands. Bad input is one sentence on stderr, and exit code 2."""
+    """The commands; without one, how they are called."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        with _one_sentence():
+            return super().parse_args(ctx, args or ["--help"])
 
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with _one_sentence():
             return super().invoke(ctx)
-        except UsageError as error:
-            sentence = error.format_message()
-        except BrokenPipeError:
-            raise
-        except TinygradError as error:
-            sentence = str(error)
-        except OSError as error:
-            sentence = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        sentence = textwrap.shorten(sentence, LONGEST_ERROR, placeholder=" …")
-        typer.echo(f"tinygrad-cnn: {sentence}", err=True)
-        raise typer.Exit(2)
 
 
 app = typer.Typer(
-    cls=Commands,
-    help="Autograd for convolutional networks, and pictures of what is inside them.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    cls=Commands, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
 
 for command in (train, evaluate, predict, models, gradcheck, tour, draw, paths, tutorial):
     app.command()(command)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"tinygrad-cnn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which.")
+    ] = False,
+) -> None:
+    """Autograd for convolutional networks, and pictures of what is inside them."""
 
 
 def main() -> None:

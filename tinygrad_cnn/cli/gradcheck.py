@@ -36,7 +36,7 @@ def gradcheck(
     seed: Annotated[int, typer.Option(min=0, help="Of the inputs and of fresh weights.")] = 0,
     html: Annotated[Path | None, typer.Option(help="Write a page with the Jacobians, too.")] = None,
 ) -> None:
-    """Check the gradient of a layer of your own, and say what is wrong with it.
+    """Check the gradient of your own layer, and say what is wrong.
 
     Exit code: 0 right, 1 wrong, 2 could not be checked.
     """

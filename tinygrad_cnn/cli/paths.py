@@ -39,7 +39,7 @@ def paths(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of fresh weights.")] = 0,
 ) -> None:
-    """Split a residual network's gradient over its 2ⁿ paths, on real images, and draw it."""
+    """Split a residual network's gradient over its 2ⁿ paths; draw it."""
     path, found = draw_paths(
         model,
         data,

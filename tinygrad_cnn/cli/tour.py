@@ -14,7 +14,7 @@ def tour(
     ),
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of training LeNet.")] = 30,
 ) -> None:
-    """Train on real images, trace, draw, split over paths, gradient-check; write a page."""
+    """Train, trace, draw, split over paths, gradient-check: one page."""
     from viz.tour import tour as run
 
     run(out, epochs)

@@ -58,7 +58,7 @@ def train(
     folder: Folder = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
-    """Train a model, and measure it on validation data after every epoch.
+    """Train a model; measure it on validation data after each epoch.
 
     Fashion-MNIST and MNIST hold out a tenth of the training images for that; the test images are
     for `evaluate` alone.
