@@ -14,12 +14,12 @@ from tinygrad_cnn.errors import OptionError, ShapeError
 from ..picture.picture import Picture
 from .convolution import Words, read_convolution, scene_of
 from .grid import Grid
-from .numbers import Array, Index, index_text, number_text, read_array, read_index, size_text
-from .planes import place_of, planes, titled
+from .numbers import Array, Index, index_text, number_text, read_array, read_index
+from .planes import array_grids, place_of
 from .pooling import read_pooling
 from .scene import Arrow, Column, Scene, draw_scenes
 from .shown import shown
-from .window import Convolution, Pooling, Window
+from .window import Convolution, Pooling, Window, cell_of, is_inside
 
 MOST_ARROWS = 120
 MOST_NAMED = 18  # products of weights or inputs and gradients, named by their places
@@ -193,13 +193,8 @@ def weight_meetings(c: Convolution, weight: Index) -> list[tuple[Index, Index]]:
     o, channel, *tap = weight
     found = []
     for output in np.ndindex(c.y.shape[1:]):
-        place = [
-            i * stride + t * step - before
-            for i, t, stride, step, (before, _) in zip(
-                output, tap, c.stride, c.dilation, c.padding, strict=True
-            )
-        ]
-        if all(0 <= q < n for q, n in zip(place, c.x.shape[1:], strict=True)):
+        place = cell_of(c.start(output), tuple(tap), c.dilation)
+        if is_inside(place, c.x.shape[1:]):
             found.append(((channel, *place), (o, *output)))
     return found
 
@@ -368,17 +363,4 @@ def _routes(p: Pooling, data: PoolingGradient) -> Scene:
 
 
 def _grids(array: Array, title: str, name: str, marked: list[Index], kind: str) -> tuple[Grid, ...]:
-    kinds: list[dict[Index, str]] = [{} for _ in planes(array)]
-    for index in marked:
-        plane, place = place_of(index)
-        kinds[plane][place] = kind
-    return tuple(
-        Grid(
-            plane,
-            titled(title, channel),
-            size_text(plane.shape),
-            f"{name}[{i}]" if channel else name,
-            kinds=kinds[i],
-        )
-        for i, (plane, channel) in enumerate(planes(array))
-    )
+    return array_grids(array, title, name, ((index, kind) for index in marked))

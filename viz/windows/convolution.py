@@ -13,22 +13,30 @@ import tinygrad_cnn as tg
 from tinygrad_cnn.ops.windows import padding_pairs, per_axis
 
 from ..picture.picture import Picture
-from .grid import MAX_SIDE, Grid
+from .grid import Grid
 from .numbers import (
     Index,
     factor_text,
     index_text,
     number_text,
+    options_text,
     read_operands,
     refuse_large,
-    size_text,
+    refuse_large_input,
 )
-from .planes import input_grids, number_grid, output_grids, place_of, planes, short, titled
+from .planes import (
+    input_grids,
+    kernel_grids,
+    kinds_of,
+    number_grid,
+    output_grids,
+    planes,
+    titled,
+)
 from .scene import Column, Scene
 from .shown import shown
 from .window import Convolution, Window
 
-MAX_PLANES = 8
 WRITTEN = 36  # products up to which the sum is written out
 
 
@@ -93,9 +101,8 @@ def read_convolution(
     steps = per_axis(stride, d, name, "stride", 1)
     holes = per_axis(dilation, d, name, "dilation", 1)
     pairs = padding_pairs(padding, d, kernels.shape[2:], holes, name)
-    padded = tuple(n + sum(p) for n, p in zip(image.shape[1:], pairs, strict=True))
-    refuse_large(name, "x with its padding", (len(image), *padded), MAX_PLANES, MAX_SIDE)
-    refuse_large(name, "the output", y.shape, MAX_PLANES, MAX_SIDE)
+    refuse_large_input(name, image, pairs)
+    refuse_large(name, "the output", y.shape)
     return Convolution(image, kernels, b, y, steps, pairs, holes)
 
 
@@ -156,24 +163,13 @@ def scene_of(
         * (len(c.y) > 1),
     )
     where = index_text(window.output if len(c.y) > 1 else window.output[1:])
+    options = options_text(c.stride, c.padding, c.dilation)
     return Scene(
-        words.title or f"Output {where} of a convolution{_options(c)}",
+        words.title or f"Output {where} of a convolution" + f" with {options}" * bool(options),
         columns,
         _lines(window),
         tuple(filter(None, notes if words.notes is None else words.notes)),
     )
-
-
-def _options(c: Convolution) -> str:
-    said = []
-    for name, value, default in (
-        ("stride", c.stride, 1),
-        ("padding", c.padding, (0, 0)),
-        ("dilation", c.dilation, 1),
-    ):
-        if any(v != default for v in value):
-            said.append(f"{name} {short(value)}")
-    return f" with {', '.join(said)}" if said else ""
 
 
 def _inputs(
@@ -197,25 +193,15 @@ def _inputs(
 def _kernels(c: Convolution, window: Window, words: Words) -> tuple[Grid, ...]:
     o = window.output[0]
     which = f"{words.kernel} {o}" if len(c.y) > 1 else words.kernel
-    return tuple(
-        Grid(
-            plane,
-            titled(which, name),
-            size_text(plane.shape),
-            f"{words.w}[{o}, {i}]" if plane.ndim == c.w.ndim - 2 else f"{words.w}[{o}]",
-            kinds=dict.fromkeys(np.ndindex(plane.shape), "kernel"),
-        )
-        for i, (plane, name) in enumerate(planes(c.w[o]))
-    )
+    several = [f"{words.w}[{o}, {i}]" for i in range(c.w.shape[1])]
+    return kernel_grids(c.w[o], which, several if c.w.ndim == 4 else [f"{words.w}[{o}]"])
 
 
 def _products(c: Convolution, window: Window) -> tuple[Grid, ...]:
     values = np.reshape([product.value for product in window.products], c.w.shape[1:])
     sums = window.channel_sums
-    kinds: list[dict[Index, str]] = [{} for _ in planes(values)]
-    for product in window.products:
-        plane, place = place_of(product.tap)
-        kinds[plane][place] = "product pad" if product.padding else "product"
+    marked = ((p.tap, "product pad" if p.padding else "product") for p in window.products)
+    kinds = kinds_of(values, marked)
     several = values.ndim == 3 and len(sums) > 1
     return tuple(
         Grid(

@@ -15,7 +15,6 @@ from .numbers import Array, Index, index_text, is_rounded, number_text
 
 PRINTED = 12  # cells along the longer side up to which a grid shows numbers,
 _WIDEST = 560.0  # if it is not wider than that, in pixels
-MAX_SIDE = 256
 _TEXT, _LEAST = 13.0, 30.0
 _HEAT = 252.0  # pixels of a heat map's longer side, about
 _PADDING = (226, 229, 234)  # in heat maps

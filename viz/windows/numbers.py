@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from tinygrad_cnn import Tensor
 from tinygrad_cnn.errors import DtypeError, OptionError, ShapeError
+from tinygrad_cnn.ops.windows import Pairs
 
 Array = NDArray[np.float64]
 Index = tuple[int, ...]
+MAX_PLANES = 8  # channels of a picture
+MAX_SIDE = 256  # cells along an axis
 
 
 def read_array(name: str, what: str, value: Any) -> Array:
@@ -99,23 +102,33 @@ def read_index(name: str, at: Any, shape: Sequence[int], optional: int = 0) -> I
     return tuple(int(i) % n for i, n in zip(index, shape, strict=True))
 
 
-def refuse_large(name: str, what: str, shape: Sequence[int], planes: int, side: int) -> None:
-    """Refuse an array (C, …) of more planes or longer sides than a picture can show.
+def refuse_large(name: str, what: str, shape: Sequence[int]) -> None:
+    """Refuse an array (C, …) with more channels or longer axes than a picture can show.
 
     Raises:
-        OptionError: it says what to cut.
+        OptionError: the array is too large; the message says what to cut.
     """
     channels, *size = shape
-    if len(size) > 1 and channels > planes:
+    if len(size) > 1 and channels > MAX_PLANES:
         raise OptionError(
-            f"{name}: {what} has {channels} channels, at most {planes} can be drawn; "
+            f"{name}: {what} has {channels} channels, at most {MAX_PLANES} can be drawn; "
             "select some of them"
         )
-    if max(size) > side or channels > side:
+    if max(size) > MAX_SIDE or channels > MAX_SIDE:
         raise OptionError(
-            f"{name}: {what} {tuple(shape)} is too large to draw, at most {side} along an axis; "
-            f"cut out a part, such as x[..., :{min(side, 12)}]"
+            f"{name}: {what} {tuple(shape)} is too large to draw, at most {MAX_SIDE} along an "
+            "axis; cut out a part, such as x[..., :12]"
         )
+
+
+def refuse_large_input(name: str, x: Array, padding: Pairs) -> None:
+    """Refuse an image (C, …) that is too large to be drawn with its padding.
+
+    Raises:
+        OptionError: as for `refuse_large`.
+    """
+    padded = (n + sum(pair) for n, pair in zip(x.shape[1:], padding, strict=True))
+    refuse_large(name, "x with its padding", (len(x), *padded))
 
 
 def number_text(value: float) -> str:
@@ -166,3 +179,19 @@ def index_text(index: Sequence[int]) -> str:
 def size_text(size: Sequence[int]) -> str:
     """Sizes with a cross: 3 × 3."""
     return " × ".join(map(str, size))
+
+
+def short(value: Sequence[Any]) -> str:
+    """An option that has a value for each axis. Equal values are written once: (2, 2) is 2."""
+    parts = [v[0] if isinstance(v, tuple) and v[0] == v[1] else v for v in value]
+    return str(parts[0] if all(p == parts[0] for p in parts) else tuple(parts))
+
+
+def options_text(stride: Index, padding: Pairs, dilation: Index) -> str:
+    """The options that differ from their defaults, such as "stride 2, padding 1"."""
+    options = (("stride", stride, 1), ("padding", padding, (0, 0)), ("dilation", dilation, 1))
+    return ", ".join(
+        f"{name} {short(value)}"
+        for name, value, default in options
+        if any(v != default for v in value)
+    )

@@ -1,9 +1,12 @@
-"""The grids of an image: one a channel; in one dimension only one, whose rows are channels."""
+"""The grids that show an array (C, …).
+
+In two dimensions there is a grid for each channel. In one dimension there is a single grid, and its
+rows are the channels.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +16,8 @@ from tinygrad_cnn.ops.windows import Pairs
 from .grid import Box, Grid
 from .numbers import Array, Index, size_text
 
-NAMED = 1024  # cells up to which tooltips name them
-Read = tuple[Index, str]  # a cell (channel, …) that a window reads, and its kind
+NAMED = 1024  # with more cells than that, tooltips do not name them
+Marked = tuple[Index, str]  # a cell (channel, …), and the kind that it is drawn as
 
 
 def planes(array: Array) -> list[tuple[Array, str]]:
@@ -34,10 +37,64 @@ def titled(first: str, *rest: str) -> str:
     return ", ".join(word for word in (first, *rest) if word)
 
 
+def kinds_of(array: Array, marked: Iterable[Marked]) -> list[dict[Index, str]]:
+    """The kinds of the marked cells, by place, for each plane of an array (C, …)."""
+    kinds: list[dict[Index, str]] = [{} for _ in planes(array)]
+    for index, kind in marked:
+        plane, place = place_of(index)
+        kinds[plane][place] = kind
+    return kinds
+
+
+def array_grids(
+    array: Array,
+    title: str,
+    name: str,
+    marked: Iterable[Marked] = (),
+    outline: tuple[Box, str] | None = None,
+    outlined: int = 0,
+) -> tuple[Grid, ...]:
+    """An array as it is, with some cells marked.
+
+    Args:
+        array: (C, …).
+        title, name: of the array; the name is for tooltips.
+        marked: cells with the kinds that they are drawn as.
+        outline: a box that is framed in the plane number `outlined`, and its kind.
+        outlined: see there.
+    """
+    kinds = kinds_of(array, marked)
+    return tuple(
+        Grid(
+            plane,
+            titled(title, channel),
+            size_text(plane.shape),
+            f"{name}[{i}]" if channel else name,
+            kinds=kinds[i],
+            outline=outline if i == outlined else None,
+        )
+        for i, (plane, channel) in enumerate(planes(array))
+    )
+
+
+def kernel_grids(kernel: Array, title: str, names: Sequence[str]) -> tuple[Grid, ...]:
+    """One kernel (C, …), all its cells in the colour of kernels; `names` are for tooltips."""
+    return tuple(
+        Grid(
+            plane,
+            titled(title, channel),
+            size_text(plane.shape),
+            name,
+            kinds=dict.fromkeys(np.ndindex(plane.shape), "kernel"),
+        )
+        for (plane, channel), name in zip(planes(kernel), names, strict=True)
+    )
+
+
 def input_grids(
     x: Array,
     padding: Pairs,
-    reads: Iterable[Read],
+    reads: Iterable[Marked],
     start: Index,
     span: Index,
     *,
@@ -81,7 +138,7 @@ def input_grids(
             titled(title, channel),
             note,
             f"{name}[{i}]" if channel else name,
-            _names(plane.shape, before[-plane.ndim :]),
+            names_of(plane.shape, before[-plane.ndim :]),
             kinds[i],
             (box, "window") if i in framed else None,
         )
@@ -92,27 +149,15 @@ def input_grids(
 def output_grids(
     y: Array, output: Index, *, title: str = "output", name: str = "y", so_far: bool = False
 ) -> tuple[Grid, ...]:
-    """An output with the cell (channel, …) that a window fills; with `so_far`, the later ones are
-    left blank."""
+    """An output, with the cell (channel, …) outlined that a window fills.
+
+    With `so_far`, the cells after it are left blank.
+    """
     filled, (row, column) = place_of(output)
-    kinds: list[dict[Index, str]] = [{} for _ in planes(y)]
-    for later in np.ndindex(y.shape) if so_far else ():
-        if later > output:
-            plane, place = place_of(later)
-            kinds[plane][place] = "blank"
-    kinds[filled][row, column] = "output"
-    box = (Box(row, column, row + 1, column + 1), "output")
-    return tuple(
-        Grid(
-            plane,
-            titled(title, channel),
-            size_text(plane.shape),
-            f"{name}[{i}]" if channel else name,
-            kinds=kinds[i],
-            outline=box if i == filled else None,
-        )
-        for i, (plane, channel) in enumerate(planes(y))
-    )
+    blank = [place for place in np.ndindex(y.shape) if place > output] if so_far else []
+    marked = [*((place, "blank") for place in blank), (output, "output")]
+    box = Box(row, column, row + 1, column + 1)
+    return array_grids(y, title, name, marked, (box, "output"), filled)
 
 
 def number_grid(value: float, title: str) -> Grid:
@@ -120,18 +165,15 @@ def number_grid(value: float, title: str) -> Grid:
     return Grid(np.array([[value]]), title, name=title, kinds={(0, 0): "output"})
 
 
-def short(value: tuple[Any, ...]) -> str:
-    """An option; one number for several that are equal."""
-    parts = [v[0] if isinstance(v, tuple) and v[0] == v[1] else v for v in value]
-    return str(parts[0] if all(p == parts[0] for p in parts) else tuple(parts))
-
-
 def _indices(mask: NDArray[np.bool_]) -> list[Index]:
     return [tuple(map(int, place)) for place in np.argwhere(mask)]
 
 
-def _names(shape: Index, before: Index) -> dict[Index, Index]:
-    """The index in the image of each cell of a padded plane."""
+def names_of(shape: Index, before: Index) -> dict[Index, Index]:
+    """For each cell of a padded plane its index in the image, whose first cell is at `before`.
+
+    Empty for a plane of more than `NAMED` cells.
+    """
     if np.prod(shape) > NAMED:
         return {}
     return {

@@ -13,22 +13,22 @@ from tinygrad_cnn.kernels.pooling import max_pool_index
 from tinygrad_cnn.ops.windows import padding_pairs, per_axis
 
 from ..picture.picture import Picture
-from .grid import MAX_SIDE, Grid
+from .grid import Grid
 from .numbers import (
     factor_text,
     index_text,
     number_text,
     one_image,
     read_array,
-    refuse_large,
+    refuse_large_input,
+    short,
     size_text,
 )
-from .planes import input_grids, number_grid, output_grids, short
+from .planes import input_grids, number_grid, output_grids
 from .scene import Column, Scene
 from .shown import shown
 from .window import PooledWindow, Pooling
 
-MAX_PLANES = 8
 KINDS = {"max": "max", "mean": "mean", "avg": "mean", "average": "mean"}
 
 
@@ -108,8 +108,7 @@ def read_pooling(
     steps = kernel if stride is None else per_axis(stride, d, name, "stride", 1)
     ones = (1,) * d
     pairs = padding_pairs(padding, d, kernel, ones, name)
-    padded = tuple(n + sum(pair) for n, pair in zip(image.shape[1:], pairs, strict=True))
-    refuse_large(name, "x with its padding", (len(image), *padded), MAX_PLANES, MAX_SIDE)
+    refuse_large_input(name, image, pairs)
     winners = max_pool_index(image[None], kernel, steps, pairs, ones)[0] if maximum else None
     return Pooling(image, y, KINDS[kind], kernel, steps, pairs, bool(count_include_pad), winners)
 

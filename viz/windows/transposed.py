@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,21 +12,22 @@ import tinygrad_cnn as tg
 from tinygrad_cnn.ops.windows import Pairs, padding_pairs, per_axis, places
 
 from ..picture.picture import Picture
-from .convolution import MAX_PLANES
-from .grid import MAX_SIDE, Box, Grid
+from .grid import Box, Grid
 from .numbers import (
     Array,
     Index,
     factor_text,
     index_text,
     number_text,
+    options_text,
     read_operands,
     refuse_large,
     size_text,
 )
-from .planes import input_grids, place_of, planes, short, titled
+from .planes import input_grids, kernel_grids, kinds_of, names_of, place_of, planes, titled
 from .scene import Column, Scene
 from .shown import shown
+from .window import cell_of, first_cell
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,7 @@ class Stamp:
     def cells(self) -> dict[Index, float]:
         """Its values by the output cell, without the channel, that they are added to."""
         return {
-            tuple(q + a * e for q, a, e in zip(self.start, tap, self.dilation, strict=True)): float(
-                self.values[tap]
-            )
+            cell_of(self.start, tap, self.dilation): float(self.values[tap])
             for tap in places(self.values.shape)
         }
 
@@ -77,9 +76,7 @@ class Transposed:
         """What the input at (output channel, …) lays down."""
         channel, *at = place
         factors = np.moveaxis(self.x, 0, -1)[tuple(at)]
-        start = tuple(
-            i * s - before for i, s, (before, _) in zip(at, self.stride, self.padding, strict=True)
-        )
+        start = first_cell(tuple(at), self.stride, self.padding)
         values = np.tensordot(factors, self.w[:, channel], axes=1)
         return Stamp(channel, tuple(at), tuple(map(float, factors)), values, start, self.dilation)
 
@@ -152,10 +149,9 @@ def transposed_convolution(
     rest = per_axis(output_padding, d, name, "output_padding", 0)
     pairs = padding_pairs(padding, d, kernels.shape[2:], apart, name)
     t = Transposed(image, kernels, b, image, steps, pairs, rest, apart)
-    full = t.output(image)
-    refuse_large(name, "x", image.shape, MAX_PLANES, MAX_SIDE)
-    refuse_large(name, "the output", full.shape, MAX_PLANES, MAX_SIDE)
-    t = Transposed(image, kernels, b, full, steps, pairs, rest, apart)
+    t = replace(t, full=t.output(image))
+    refuse_large(name, "x", image.shape)
+    refuse_large(name, "the output", t.full.shape)
     return shown(name, at, (kernels.shape[1], *image.shape[1:]), t.stamp, partial(_scene, t))
 
 
@@ -165,16 +161,7 @@ def _scene(t: Transposed, stamp: Stamp, so_far: bool) -> Scene:
     reads = [((c, *stamp.input), "window") for c in range(channels)]
     inputs = input_grids(t.x, ((0, 0),) * d, reads, (0, *stamp.input), (channels, *(1,) * d))
     which = f"kernel to output {o}" if outputs > 1 else "kernel"
-    kernels = tuple(
-        Grid(
-            plane,
-            titled(which, name),
-            size_text(plane.shape),
-            "w",
-            kinds=dict.fromkeys(np.ndindex(plane.shape), "kernel"),
-        )
-        for plane, name in planes(t.w[:, o])
-    )
+    kernels = kernel_grids(t.w[:, o], which, ["w"] * len(planes(t.w[:, o])))
     values = stamp.values if d == 2 else stamp.values[None]
     laid = Grid(
         values,
@@ -190,22 +177,14 @@ def _scene(t: Transposed, stamp: Stamp, so_far: bool) -> Scene:
     )
     where = index_text((o, *stamp.input) if outputs > 1 else stamp.input)
     cut = any(map(any, t.padding))
-    said = "".join(
-        f", {name} {short(value)}"
-        for name, value, default in (
-            ("stride", t.stride, 1),
-            ("padding", t.padding, (0, 0)),
-            ("dilation", t.dilation, 1),
-        )
-        if any(v != default for v in value)
-    )
+    options = options_text(t.stride, t.padding, t.dilation)
     bias = "" if t.b is None else f" Before, the output is the bias, {number_text(float(t.b[o]))}."
     factors = " + ".join(
         f"{factor_text(f)} · kernel{f' of channel {i}' if channels > 1 else ''}"
         for i, f in enumerate(stamp.factors)
     )
     return Scene(
-        f"Input {where} of a transposed convolution{said}",
+        titled(f"Input {where} of a transposed convolution", options),
         columns,
         (f"{factors} is added to the output from cell {index_text(stamp.start)} on",),
         tuple(
@@ -235,10 +214,7 @@ def _outputs(t: Transposed, stamp: Stamp, so_far: bool) -> tuple[Grid, ...]:
     kept = np.zeros(full.shape, bool)
     ends = zip(full.shape[1:], t.padding, strict=True)
     kept[(slice(None), *(slice(b, n - a) for n, (b, a) in ends))] = True
-    kinds: list[dict[Index, str]] = [{} for _ in planes(full)]
-    for index in np.argwhere(~kept):
-        plane, place = place_of(tuple(map(int, index)))
-        kinds[plane][place] = "pad"
+    kinds = kinds_of(full, ((tuple(map(int, index)), "pad") for index in np.argwhere(~kept)))
     corners = []
     for cell in stamp.cells():
         plane, place = place_of(
@@ -254,7 +230,6 @@ def _outputs(t: Transposed, stamp: Stamp, so_far: bool) -> tuple[Grid, ...]:
         size, whole = [len(full), *size], list(full.shape)
     cut = any(map(any, t.padding))
     note = size_text(size) + (f", cut out of {size_text(whole)}" if cut else "")
-    shift = before if len(before) == 2 else [0, *before]
     drawn = 0 if full.ndim == 2 else stamp.channel
     return tuple(
         Grid(
@@ -262,12 +237,7 @@ def _outputs(t: Transposed, stamp: Stamp, so_far: bool) -> tuple[Grid, ...]:
             titled("output so far" if so_far else "output", name),
             note,
             "y",
-            {
-                place: tuple(q - b for q, b in zip(place, shift, strict=True))
-                for place in np.ndindex(plane.shape)
-            }
-            if plane.size <= 1024
-            else {},
+            names_of(plane.shape, (0, *before)[-plane.ndim :]),
             kinds[i],
             (box, "output") if i == drawn else None,
         )

@@ -12,6 +12,21 @@ from tinygrad_cnn.ops.windows import Pairs, places
 from .numbers import Array, Index
 
 
+def first_cell(at: Index, stride: Index, padding: Pairs) -> Index:
+    """Where the window of an output place begins. In the padding, indices are negative."""
+    return tuple(i * s - before for i, s, (before, _) in zip(at, stride, padding, strict=True))
+
+
+def cell_of(start: Index, tap: Index, dilation: Index) -> Index:
+    """The cell that lies under one place (`tap`) of a kernel whose first cell is at `start`."""
+    return tuple(q + a * e for q, a, e in zip(start, tap, dilation, strict=True))
+
+
+def is_inside(cell: Index, size: Index) -> bool:
+    """Whether a cell lies in an array of this size, rather than in its padding."""
+    return all(0 <= q < n for q, n in zip(cell, size, strict=True))
+
+
 @dataclass(frozen=True)
 class Product:
     """One input cell times one weight.
@@ -85,9 +100,7 @@ class Convolution:
 
     def start(self, at: Index) -> Index:
         """The first cell of the window of an output cell (spatial indices)."""
-        return tuple(
-            i * s - before for i, s, (before, _) in zip(at, self.stride, self.padding, strict=True)
-        )
+        return first_cell(at, self.stride, self.padding)
 
     def window(self, output: Index) -> Window:
         """What one output cell is made of."""
@@ -96,8 +109,8 @@ class Convolution:
         products = []
         for c in range(self.w.shape[1]):
             for tap in places(self.w.shape[2:]):
-                cell = tuple(q + a * e for q, a, e in zip(start, tap, self.dilation, strict=True))
-                inside = all(0 <= q < n for q, n in zip(cell, self.x.shape[1:], strict=True))
+                cell = cell_of(start, tap, self.dilation)
+                inside = is_inside(cell, self.x.shape[1:])
                 value = float(self.x[(c, *cell)]) if inside else 0.0
                 weight = float(self.w[(o, c, *tap)])
                 products.append(Product((c, *cell), (c, *tap), value, weight, not inside))
@@ -164,13 +177,11 @@ class Pooling:
         channel, *at = output
         size = self.x.shape[1:]
         filler = -np.inf if self.kind == "max" else 0.0
+        start = first_cell(tuple(at), self.stride, self.padding)
         cells, values, padding = [], [], []
         for tap in places(self.kernel):
-            cell = tuple(
-                i * s + a - before
-                for i, a, s, (before, _) in zip(at, tap, self.stride, self.padding, strict=True)
-            )
-            inside = all(0 <= q < n for q, n in zip(cell, size, strict=True))
+            cell = cell_of(start, tap, (1,) * len(tap))
+            inside = is_inside(cell, size)
             cells.append((channel, *cell))
             values.append(float(self.x[(channel, *cell)]) if inside else filler)
             padding.append(not inside)
