@@ -250,19 +250,7 @@ def _draw(cone: Cone, title: str) -> str:
         x += slot + _GAP
     boxes = [_box(s, p, q) for s, p, q in zip(cone.stages, places, sizes, strict=True)]
     parts += [_ray(a, b) for a, b in pairwise(boxes)]
-    parts += [
-        svg.rect(
-            x,
-            y,
-            right - x,
-            bottom - y,
-            fill="none",
-            stroke=_CONE,
-            stroke_width=2.2,
-            class_="outline window",
-        )
-        for x, y, right, bottom in boxes
-    ]
+    parts += map(_outline, boxes)
     y = top + tallest + 17 + _CAPTION
     below, height = _effective(cone, _MARGIN, y, width)
     document = (width + 2 * _MARGIN, y + height + _MARGIN)
@@ -311,6 +299,20 @@ def _box(stage: Stage, place: tuple[float, float], size: tuple[float, float]) ->
         top + ys[0] * down,
         left + (xs[-1] + 1) * across,
         top + (ys[-1] + 1) * down,
+    )
+
+
+def _outline(box: Corners) -> str:
+    left, top, right, bottom = box
+    return svg.rect(
+        left,
+        top,
+        right - left,
+        bottom - top,
+        fill="none",
+        stroke=_CONE,
+        stroke_width=2.2,
+        class_="outline window",
     )
 
 
@@ -391,19 +393,7 @@ def _effective(cone: Cone, x: float, y: float, width: float) -> tuple[list[str],
     )
     rgba[..., 3] = np.rint(240 * heat**0.5)
     parts.append(raster(rgba, x, y, across, down))
-    left, top, right, bottom = _box(cone.stages[0], (x, y), (across, down))
-    parts.append(
-        svg.rect(
-            left,
-            top,
-            right - left,
-            bottom - top,
-            fill="none",
-            stroke=_CONE,
-            stroke_width=2.2,
-            class_="outline window",
-        )
-    )
+    parts.append(_outline(_box(cone.stages[0], (x, y), (across, down))))
     said, told = _words(cone), []
     line = y + 14
     for text, size, ink in said:

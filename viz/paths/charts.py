@@ -11,7 +11,7 @@ from ..picture import svg
 from ..picture.picture import Picture
 from ..picture.svg import wrap
 from .lengths import ByLength, percent
-from .parts import INK, MARGIN, WIDTH, heading
+from .parts import INK, MARGIN, WIDTH, document, heading
 from .words import short, whole
 
 LEFT, RIGHT = 96.0, WIDTH - MARGIN
@@ -81,10 +81,7 @@ def draw_lengths(lengths: ByLength) -> Picture:
         y, drawn = draw_chart(chart, y + 10)
         parts += drawn
     parts.append(svg.text(LEFT, y + 10, "k: number of branches crossed", size=11.0))
-    text = svg.document(
-        WIDTH, y + 22, svg.group(*parts, class_="plot"), title=lengths.title, adapts=True
-    )
-    return Picture(text, lengths, title=lengths.title)
+    return Picture(document(y + 22, parts, lengths.title), lengths, title=lengths.title)
 
 
 def draw_chart(

@@ -35,6 +35,21 @@ def paragraph(
     return y + step * len(lines) + 6, parts
 
 
+def start_label(x: float, y: float, name: str) -> str:
+    """The name of the value that paths start from, left of a line that begins at x."""
+    return svg.text(x - 10, y + 4, fit(name, 56, 12), anchor="end")
+
+
+def end_label(x: float, y: float, name: str) -> list[str]:
+    """An arrow head with its tip at x, and the name of what it leads to."""
+    return [head(x, y), svg.text(x + 4, y + 4, name)]
+
+
+def document(height: float, parts: Sequence[str], title: str, width: float = WIDTH) -> str:
+    """A picture of paths as SVG."""
+    return svg.document(width, height, svg.group(*parts, class_="plot"), title=title, adapts=True)
+
+
 def branch_box(block: Block, x: float, y: float, width: float, height: float = 20.0) -> str:
     """The branch F of a block, centred at (x, y)."""
     return svg.group(
@@ -91,7 +106,7 @@ def network(
     right = left + len(blocks) * step
     thick = taken is not None
     parts = [
-        svg.text(left - 10, y + 4, fit(start, 56, 12), anchor="end"),
+        start_label(left, y, start),
         wire((left - 6, y), (left + 9, y), thick=thick),
     ]
     for i, block in enumerate(blocks):
@@ -109,8 +124,7 @@ def network(
         ]
     parts += [
         wire((right + RADIUS * bool(blocks), y), (right + 24, y), thick=thick),
-        head(right + 26, y),
-        svg.text(right + 30, y + 4, end),
+        *end_label(right + 26, y, end),
     ]
     return parts
 

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from tinygrad_cnn.errors import OptionError
 
-from ..picture import svg
 from ..picture.picture import Picture
 from .choices import SinglePath, Unrolled
-from .parts import WIDTH, heading, network, paragraph
+from .parts import WIDTH, document, heading, network, paragraph
 from .words import short
 
 LEFT = 110.0
@@ -35,13 +34,7 @@ def draw_route(unrolled: Unrolled, taken: Sequence[bool] | None = None) -> Pictu
     y += 64
     parts += network(unrolled.blocks, y, LEFT, step, unrolled.start, unrolled.end, taken=path.taken)
     y, said = paragraph(LEFT - 10, y + 28, _verdict(unrolled, path), WIDTH - LEFT - 20)
-    return Picture(
-        svg.document(
-            WIDTH, y + 8, svg.group(*parts, *said, class_="plot"), title=title, adapts=True
-        ),
-        path,
-        title=title,
-    )
+    return Picture(document(y + 8, [*parts, *said], title), path, title=title)
 
 
 def _find(unrolled: Unrolled, taken: Sequence[bool] | None) -> SinglePath:

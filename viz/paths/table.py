@@ -16,10 +16,12 @@ from .parts import (
     WIDTH,
     box_width,
     branch_box,
-    head,
+    document,
+    end_label,
     heading,
     network,
     paragraph,
+    start_label,
     wire,
 )
 from .words import count_of, short, subscript
@@ -75,9 +77,7 @@ def draw_table(unrolled: Unrolled) -> Picture:
             parts.append(_row(unrolled, columns, path, y, scale))
             y += ROW
     y, footer = _sum(unrolled, columns, y, scale)
-    text = svg.document(
-        WIDTH, y + 8, svg.group(*parts, *footer, class_="plot"), title=unrolled.title, adapts=True
-    )
+    text = document(y + 8, [*parts, *footer], unrolled.title)
     return Picture(text, unrolled, title=unrolled.title, page=lambda: _page(unrolled, text))
 
 
@@ -148,10 +148,9 @@ def _header(unrolled: Unrolled, columns: _Columns, y: float) -> tuple[float, lis
 def _row(unrolled: Unrolled, columns: _Columns, path: SinglePath, top: float, scale: float) -> str:
     y = top + ROW / 2
     parts = [
-        svg.text(LEFT - 10, y + 4, fit(unrolled.start, 56, 12), anchor="end"),
+        start_label(LEFT, y, unrolled.start),
         *_line(columns, path, y),
-        head(columns.end - 4, y),
-        svg.text(columns.end, y + 4, unrolled.end),
+        *end_label(columns.end - 4, y, unrolled.end),
     ]
     for i, (block, taken) in enumerate(zip(unrolled.blocks, path.taken, strict=True)):
         if taken:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from ..picture import svg
 from ..picture.picture import Picture
-from ..picture.svg import fit
 from .choices import SinglePath, Unrolled
 from .parts import (
     INK,
     MARGIN,
     RADIUS,
-    WIDTH,
     box_width,
     branch_box,
+    document,
+    end_label,
     head,
     heading,
     network,
     plus,
+    start_label,
     wire,
 )
 from .words import short
@@ -31,7 +32,8 @@ def draw_tree(unrolled: Unrolled) -> Picture:
     leaves = leaf_order(unrolled)
     step = min(195.0, (RIGHT - LEFT) / max(n, 1))
     row = 36.0 if n <= 3 else 24.0
-    y, parts = heading(8.0, f"{unrolled.title}, unrolled", _introduction(unrolled))
+    title = f"{unrolled.title}, unrolled"
+    y, parts = heading(8.0, title, _introduction(unrolled))
     y += 58
     parts += network(unrolled.blocks, y, LEFT, step, unrolled.start, unrolled.end)
     parts.append(svg.text(MARGIN, y + 4, "the network", bold=True))
@@ -63,17 +65,9 @@ def draw_tree(unrolled: Unrolled) -> Picture:
     right = LEFT + n * step
     parts += [
         wire((right + (RADIUS if n else -6), heights[0]), (right + 24, heights[0])),
-        head(right + 26, heights[0]),
-        svg.text(right + 30, heights[0] + 4, unrolled.end),
+        *end_label(right + 26, heights[0], unrolled.end),
     ]
-    title = f"{unrolled.title}, unrolled"
-    text = svg.document(
-        WIDTH,
-        y + row * len(leaves) + 14,
-        svg.group(*parts, class_="plot"),
-        title=title,
-        adapts=True,
-    )
+    text = document(y + row * len(leaves) + 14, parts, title)
     return Picture(text, unrolled, title=title)
 
 
@@ -99,5 +93,5 @@ def _leaf(unrolled: Unrolled, path: SinglePath, y: float) -> list[str]:
     told = str(path.length) if path.norm is None else f"{path.length} · {short(path.norm)}"
     return [
         svg.text(LEFT - 76, y + 4, told, size=10.5, anchor="end", fill=INK),
-        svg.text(LEFT - 10, y + 4, fit(unrolled.start, 56, 12), anchor="end"),
+        start_label(LEFT, y, unrolled.start),
     ]

@@ -19,7 +19,7 @@ from ..picture.picture import Picture
 from ..picture.svg import fit, fit_dotted
 from .charts import Chart, draw_chart, scaled
 from .lengths import ByLength, by_length, percent
-from .parts import INK, MARGIN, paragraph
+from .parts import INK, MARGIN, document, paragraph
 from .words import count_of, power, short, whole
 
 WIDTH = 1120.0
@@ -85,13 +85,7 @@ def draw_trellis(trellis: Trellis) -> Picture:
         drawn += parts
     drawn.append(svg.text(CHARTS_LEFT, end + 8, "k: number of branches crossed", size=11.0))
     height = max(left_end, end + 8) + 16
-    text = svg.document(
-        WIDTH,
-        height,
-        svg.group(*head, *said, *heat, *drawn, class_="plot"),
-        title=trellis.title,
-        adapts=True,
-    )
+    text = document(height, [*head, *said, *heat, *drawn], trellis.title, WIDTH)
     return Picture(text, trellis, title=trellis.title)
 
 
