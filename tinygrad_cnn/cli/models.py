@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ..models import MODELS
+from ..recording.table import aligned
 from .options import ModelOptions, build_model
 
 
@@ -24,7 +25,5 @@ def models(
         (name, "×".join(map(str, entry.input_shape)), entry.data, entry.about)
         for name, entry in MODELS.items()
     ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        typer.echo("  ".join(cells).rstrip())
+    for line in aligned(rows, left=len(rows[0])):
+        typer.echo(line)

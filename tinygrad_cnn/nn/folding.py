@@ -14,6 +14,7 @@ from ..errors import OptionError
 from ..ops.normalization import batch_norm_train
 from .convolution import Conv1d, Conv2d, Conv3d
 from .linear import Linear
+from .modes import in_mode
 from .module import Module
 from .normalization import BatchNorm
 
@@ -93,18 +94,15 @@ def use_population_statistics(model: Module, batches: Iterable[Any]) -> Module:
     norms = {name: m for name, m in model.named_modules() if isinstance(m, BatchNorm)}
     if not norms:
         raise OptionError("use_population_statistics: there is no batch norm in this model")
-    modes = [(m, m.training) for _, m in model.named_modules()]
     tracked = {bn: bn.num_batches_tracked.data for bn in norms.values()}
     pooled = _Pooled()
-    model.train()
+    watched = mode(scope="", scopes={}, watchers=(pooled,))
     try:
-        with no_grad(), mode(scope="", scopes={}, watchers=(pooled,)):
+        with in_mode(model, training=True), no_grad(), watched:
             for batch in batches:
                 inputs = batch[0] if isinstance(batch, tuple | list) else batch
                 model(Tensor(inputs, copy=False))
     finally:
-        for module, training in modes:
-            module.training = training
         for bn, count in tracked.items():
             bn.num_batches_tracked.data = count
     if not pooled.sums:

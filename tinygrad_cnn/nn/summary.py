@@ -11,7 +11,9 @@ import numpy as np
 from ..engine.op import OUTPUT
 from ..engine.tensor import Tensor
 from ..errors import ShapeError
+from ..recording.table import aligned
 from ..recording.trace import Trace, trace
+from .modes import in_mode
 from .parameter import Parameter
 
 if TYPE_CHECKING:
@@ -87,14 +89,7 @@ def summary(model: Module, input_shape: Sequence[int]) -> str:
         for row in table
     ]
     cells.append(("total", "", "", f"{total:,}", f"{work:,}"))
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if i > 2 else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in cells
-    ]
+    lines = aligned(cells, left=3)
     rule = "─" * len(lines[0])
     title = f"{type(model).__name__} on an input of {' × '.join(map(str, input_shape))}"
     return "\n".join([title, rule, lines[0], rule, *lines[1:-1], rule, lines[-1]])
@@ -107,14 +102,8 @@ def _run(model: Module, input_shape: Sequence[int]) -> Trace:
         raise ShapeError(
             f"summary: input_shape must be ints ≥ 1, the batch size included, got {input_shape!r}"
         )
-    training = {module: module.training for _, module in model.named_modules()}
-    model.eval()
-    try:
-        with trace() as recorded:
-            model(example_input(model, input_shape))
-    finally:
-        for module, mode in training.items():
-            module.training = mode
+    with in_mode(model, training=False), trace() as recorded:
+        model(example_input(model, input_shape))
     return recorded
 
 

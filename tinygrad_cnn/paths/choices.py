@@ -173,6 +173,12 @@ def plus(a: Any, b: Any) -> Any:
     return a + b
 
 
+def taken(made: Iterable[Choice], blocks: Iterable[Node]) -> tuple[bool, ...]:
+    """For each block, whether the choices of a path took its branch."""
+    crossed = {add for add, branch in made if branch}
+    return tuple(add in crossed for add in blocks)
+
+
 def _serial(node: Node) -> int:
     return node.serial
 

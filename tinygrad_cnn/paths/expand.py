@@ -18,9 +18,10 @@ from ..engine.op import OUTPUT
 from ..engine.tensor import Tensor
 from ..errors import DtypeError, GraphError, OptionError
 from ..nn import Module
+from ..nn.modes import in_mode
 from ..ops.residual import residual_add
 from ..recording.graph import Graph
-from .choices import Choice
+from .choices import Choice, taken
 
 Array = np.ndarray[Any, Any]
 Route = tuple[Choice, ...]
@@ -120,12 +121,12 @@ def expand(what: Module | Graph | Handle, x: Handle | None = None, limit: int = 
             f"take a smaller network, or limit={len(blocks)}"
         )
     routes = _forward(order, start, result)
-    listed = [(_taken(route, blocks), route, np.asarray(y)) for route, y in routes.items()]
-    listed.sort(key=lambda path: (sum(path[0]), [not taken for taken in path[0]]))
+    listed = [(taken(route, blocks), route, np.asarray(y)) for route, y in routes.items()]
+    listed.sort(key=lambda path: (sum(path[0]), [not branch for branch in path[0]]))
     return Expansion(
         start,
         blocks,
-        tuple((taken, value) for taken, _, value in listed),
+        tuple((branches, value) for branches, _, value in listed),
         np.asarray(result.value),
         tuple(_met(route, blocks) for _, route, _ in listed),
     )
@@ -133,14 +134,9 @@ def expand(what: Module | Graph | Handle, x: Handle | None = None, limit: int = 
 
 def _run(model: Module, x: Handle) -> tuple[Node, Node]:
     """The model's input and output, recorded in evaluation mode; its modes are put back."""
-    was = [(module, module.training) for _, module in model.named_modules()]
     start = Tensor(x.node.value, requires_grad=True, name=x.node.name or "x")
-    model.eval()
-    try:
+    with in_mode(model, training=False):
         return start.node, model(start).node
-    finally:
-        for module, training in was:
-            module.training = training
 
 
 def _ends(graph: Graph, x: Handle | None) -> tuple[Node, Node]:
@@ -209,11 +205,6 @@ def _zeros(node: Node) -> Any:
     if node.op is OUTPUT or not isinstance(node.value, tuple):
         return np.zeros_like(node.value)
     return tuple(np.zeros_like(part) for part in node.value)
-
-
-def _taken(route: Route, blocks: Sequence[Node]) -> tuple[bool, ...]:
-    crossed = {add for add, branch in route if branch}
-    return tuple(add in crossed for add in blocks)
 
 
 def _met(route: Route, blocks: Sequence[Node]) -> tuple[bool, ...]:

@@ -15,7 +15,7 @@ import numpy as np
 from ..engine.backward import leading_to, seed
 from ..engine.node import Handle, Node, ancestors
 from ..errors import DtypeError, GraphError, OptionError
-from .choices import Choice, Choices, Segment
+from .choices import Choice, Choices, Segment, taken
 from .lesion import BlockLesion, without_block
 from .split import Split, norm, split
 
@@ -170,7 +170,7 @@ class GradientPaths:
                 f"paths: {self.n_blocks} blocks have up to 2^{self.n_blocks} paths; use by_length, "
                 f"or paths(limit={self.n_blocks})"
             )
-        return ((self._taken(made), gradient) for made, gradient in self.routes())
+        return ((taken(made, self.blocks), gradient) for made, gradient in self.routes())
 
     def routes(self) -> Iterator[tuple[tuple[Choice, ...], Array]]:
         """Like `paths()`, with each path as the choices that it meets, from the loss on.
@@ -224,15 +224,11 @@ class GradientPaths:
             segment = self._choices.onward[add][branch]
             assert segment is not None  # it leads to wrt, or this would not be a path
             arrived = segment.carry(arrived.get(add), self._leading)
-        return self._taken(made), self._gradient(arrived)
+        return taken(made, self.blocks), self._gradient(arrived)
 
     def _gradient(self, arrived: dict[Node, Any]) -> Array:
         """What arrived at `wrt`: zeros, where a vjp sent nothing."""
         return np.asarray(arrived.get(self.wrt, np.zeros_like(self.wrt.value)))
-
-    def _taken(self, made: Sequence[Choice]) -> tuple[bool, ...]:
-        crossed = {add for add, branch in made if branch}
-        return tuple(add in crossed for add in self.blocks)
 
     # --- the estimate of Veit et al. -----------------------------------------------------------
 

@@ -16,6 +16,7 @@ from ..engine.node import Handle, Node
 from ..engine.tensor import Tensor
 from ..errors import OptionError, ShapeError
 from ..nn import Module
+from ..nn.modes import in_mode
 from ..recording.graph import Graph
 
 Array = np.ndarray[Any, Any]
@@ -134,11 +135,5 @@ def lesion(model: Module, name: str) -> Iterator[Module]:
 
 def _probe(module: Module, forward: Any, x: Tensor) -> Any:
     """What a module makes of x, in evaluation mode, leaving no trace."""
-    was = [(inner, inner.training) for _, inner in module.named_modules()]
-    module.eval()
-    try:
-        with no_grad(), mode(watchers=()):
-            return forward(x)
-    finally:
-        for inner, training in was:
-            inner.training = training
+    with in_mode(module, training=False), no_grad(), mode(watchers=()):
+        return forward(x)

@@ -16,6 +16,7 @@ The same is measured: by the gradient of the element with respect to the image.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from ..engine.node import Constant, Node
 from ..engine.tensor import Tensor
 from ..errors import DtypeError, GraphError, OptionError, ShapeError
 from ..nn import Module
+from ..nn.modes import in_mode
 from ..recording.graph import Graph
 from ..recording.table import Table
 from .walk import WINDOWS, Axis, Cells, Index, Step, Walk
@@ -302,18 +304,12 @@ def receptive_field(
 
 def _run(model: Any, shape: Index) -> tuple[Tensor, Tensor]:
     """A forward pass on zeros, in evaluation mode; modules are left as they were."""
-    modules = dict(model.named_modules()) if isinstance(model, Module) else {}
-    training = {name: module.training for name, module in modules.items()}
-    parameters = model.parameters() if isinstance(model, Module) else ()
+    is_module = isinstance(model, Module)
+    parameters = model.parameters() if is_module else ()
     dtype = next((p.dtype for p in parameters), np.dtype(np.float32))
     x = Tensor(np.zeros(shape, dtype), requires_grad=True, name="input")
-    try:
-        for module in modules.values():
-            module.training = False
+    with in_mode(model, training=False) if is_module else contextlib.nullcontext():
         y = model(x)
-    finally:
-        for name, module in modules.items():
-            module.training = training[name]
     if not isinstance(y, Tensor):
         raise DtypeError(f"receptive_field: the model must return a Tensor, got {type(y).__name__}")
     return x, y

@@ -9,6 +9,23 @@ from collections.abc import Sequence
 from typing import Self
 
 
+def aligned(rows: Sequence[Sequence[str]], left: int) -> list[str]:
+    """Rows of cells as lines with columns below each other, the first `left` of them left-aligned.
+
+    Example:
+        >>> aligned([("op", "ms"), ("exp", "1.25")], left=1)
+        ['op     ms', 'exp  1.25']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if i < left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
 class Table(str):
     """A table as plain text; printed to a terminal, rich draws it.
 
@@ -31,14 +48,7 @@ class Table(str):
 
     def __new__(cls, header: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> Self:
         cells = [tuple(header), *map(tuple, rows)]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = [
-            "  ".join(
-                cell.ljust(width) if i < left else cell.rjust(width)
-                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in cells
-        ]
+        lines = aligned(cells, left)
         table = super().__new__(cls, "\n".join([lines[0], "─" * len(lines[0]), *lines[1:]]))
         table.header, table.rows, table.left = cells[0], cells[1:], left
         return table

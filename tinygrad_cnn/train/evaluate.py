@@ -11,6 +11,7 @@ from ..engine.context import no_grad
 from ..engine.tensor import Tensor
 from ..errors import OptionError
 from ..nn import Module
+from ..nn.modes import in_mode
 
 
 def predict(model: Module, inputs: Any, batch_size: int = 256) -> np.ndarray[Any, Any]:
@@ -29,16 +30,11 @@ def predict(model: Module, inputs: Any, batch_size: int = 256) -> np.ndarray[Any
             f"predict: at least 1 input and a batch_size of at least 1 are needed, "
             f"got {len(inputs)} and {batch_size}"
         )
-    was_training = model.training
-    model.eval()
-    try:
-        with no_grad():
-            parts = [
-                model(Tensor(inputs[i : i + batch_size], copy=False)).data
-                for i in range(0, len(inputs), batch_size)
-            ]
-    finally:
-        model.train(was_training)
+    with in_mode(model, training=False), no_grad():
+        parts = [
+            model(Tensor(inputs[i : i + batch_size], copy=False)).data
+            for i in range(0, len(inputs), batch_size)
+        ]
     return np.concatenate(parts)
 
 

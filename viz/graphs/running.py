@@ -9,20 +9,15 @@ import numpy as np
 from tinygrad_cnn.engine.tensor import Tensor
 from tinygrad_cnn.errors import DtypeError
 from tinygrad_cnn.nn import Module
+from tinygrad_cnn.nn.modes import in_mode
 from tinygrad_cnn.recording.trace import Trace, trace
 
 
 def run_on(model: Module, x: Any, name: str = "input") -> tuple[Any, Trace]:
     """What a model says of an array, and the trace; neither statistics nor generator move."""
-    training = {module: module.training for _, module in model.named_modules()}
-    model.eval()
-    try:
-        with trace() as recorded:
-            y = model(Tensor(x, name=name))
-        return y, recorded
-    finally:
-        for module, mode in training.items():
-            module.training = mode
+    with in_mode(model, training=False), trace() as recorded:
+        y = model(Tensor(x, name=name))
+    return y, recorded
 
 
 def run_on_zeros(model: Module, shape: tuple[int, ...]) -> tuple[Any, Trace]:
