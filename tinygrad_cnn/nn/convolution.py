@@ -15,7 +15,7 @@ from ..ops.locally_connected import locally_connected2d
 from ..ops.options import flag
 from ..ops.windows import padding_pairs, per_axis
 from . import init
-from .module import Module, check_positive
+from .module import Module, check_positive, unusual
 from .parameter import Parameter
 
 
@@ -64,12 +64,11 @@ class _Convolution(Module):
         )
 
     def describe(self) -> str:
-        text = f"{self.in_channels} → {self.out_channels}, kernel_size={self.kernel_size}"
-        usual = {"stride": 1, "padding": 0, "output_padding": 0, "dilation": 1, "groups": 1}
-        for name, value in usual.items():
-            if getattr(self, name, value) != value:
-                text += f", {name}={getattr(self, name)!r}"
-        return text + ("" if self.bias is not None else ", bias=False")
+        rest = unusual(self, stride=1, padding=0, output_padding=0, dilation=1, groups=1)
+        bias = "" if self.bias is not None else ", bias=False"
+        return (
+            f"{self.in_channels} → {self.out_channels}, kernel_size={self.kernel_size}{rest}{bias}"
+        )
 
 
 class Conv1d(_Convolution):

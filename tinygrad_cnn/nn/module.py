@@ -292,6 +292,13 @@ class Module:
         return "\n".join([head, *inside, ")"]) if inside else head + ")"
 
 
+def unusual(layer: Module, **usual: Any) -> str:
+    """The options of a layer that differ from the usual value, as `describe` goes on with them."""
+    values = {name: getattr(layer, name, default) for name, default in usual.items()}
+    differ = {name: value for name, value in values.items() if value != usual[name]}
+    return "".join(f", {name}={value!r}" for name, value in differ.items())
+
+
 def check_positive(layer: str, **sizes: Any) -> None:
     """Refuse layer sizes that are not positive ints.
 

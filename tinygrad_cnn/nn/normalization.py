@@ -15,6 +15,16 @@ from .module import Module, check_positive, need_tensor
 from .parameter import Parameter
 
 
+def _scale_and_shift(
+    shape: int | tuple[int, ...], learned: bool
+) -> tuple[Parameter | None, Parameter | None]:
+    """γ and β before training: ones and zeros; None each if they are not learned."""
+    if not learned:
+        return None, None
+    dtype = defaults.default_dtype()
+    return Parameter(np.ones(shape, dtype)), Parameter(np.zeros(shape, dtype))
+
+
 class BatchNorm(Module):
     """What BatchNorm1d, BatchNorm2d and BatchNorm3d share."""
 
@@ -39,9 +49,8 @@ class BatchNorm(Module):
         self.momentum = number(name, "momentum", momentum, least=0, most=1)
         self.num_features, self.eps = num_features, number(name, "eps", eps, least=0)
         affine = flag(name, "affine", affine)
+        self.weight, self.bias = _scale_and_shift(num_features, affine)
         dtype = defaults.default_dtype()
-        self.weight = Parameter(np.ones(num_features, dtype)) if affine else None
-        self.bias = Parameter(np.zeros(num_features, dtype)) if affine else None
         self.register_buffer("running_mean", Tensor(np.zeros(num_features, dtype)))
         self.register_buffer("running_var", Tensor(np.ones(num_features, dtype)))
         self.register_buffer("num_batches_tracked", Tensor(np.array(0)))
@@ -145,9 +154,7 @@ class LayerNorm(Module):
             check_positive("LayerNorm", normalized_shape=size)
         self.normalized_shape = tuple(given)
         self.eps = number("LayerNorm", "eps", eps, least=0)
-        dtype = defaults.default_dtype()
-        self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if affine else None
-        self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if affine else None
+        self.weight, self.bias = _scale_and_shift(self.normalized_shape, affine)
 
     def forward(self, x: Tensor) -> Tensor:
         return layer_norms.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
@@ -187,9 +194,7 @@ class GroupNorm(Module):
         affine = flag("GroupNorm", "affine", affine)
         self.num_groups, self.num_channels = num_groups, num_channels
         self.eps = number("GroupNorm", "eps", eps, least=0)
-        dtype = defaults.default_dtype()
-        self.weight = Parameter(np.ones(num_channels, dtype)) if affine else None
-        self.bias = Parameter(np.zeros(num_channels, dtype)) if affine else None
+        self.weight, self.bias = _scale_and_shift(num_channels, affine)
 
     def forward(self, x: Tensor) -> Tensor:
         return layer_norms.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)

@@ -8,12 +8,23 @@ from ..engine.tensor import Tensor
 from ..errors import ShapeError
 from ..ops import adaptive, pooling
 from ..ops.windows import layout
-from .module import Module, need_tensor
+from .module import Module, need_tensor, unusual
 
 
-class _MaxPool(Module):
+class _WindowPool(Module):
+    """What max and average pooling share."""
+
     op: Any
+    kernel_size: Any
+    stride: Any
 
+    def describe(self) -> str:
+        stride = self.kernel_size if self.stride is None else self.stride
+        rest = unusual(self, padding=0, dilation=1, ceil_mode=False, count_include_pad=True)
+        return f"kernel_size={self.kernel_size}, stride={stride}{rest}"
+
+
+class _MaxPool(_WindowPool):
     def __init__(
         self,
         kernel_size: Any,
@@ -31,13 +42,8 @@ class _MaxPool(Module):
             x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
         )
 
-    def describe(self) -> str:
-        return _describe(self)
 
-
-class _AvgPool(Module):
-    op: Any
-
+class _AvgPool(_WindowPool):
     def __init__(
         self,
         kernel_size: Any,
@@ -54,19 +60,6 @@ class _AvgPool(Module):
         return type(self).op(
             x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
         )
-
-    def describe(self) -> str:
-        return _describe(self)
-
-
-def _describe(pool: Any) -> str:
-    stride = pool.kernel_size if pool.stride is None else pool.stride
-    text = f"kernel_size={pool.kernel_size}, stride={stride}"
-    usual = {"padding": 0, "dilation": 1, "ceil_mode": False, "count_include_pad": True}
-    for name, value in usual.items():
-        if getattr(pool, name, value) != value:
-            text += f", {name}={getattr(pool, name)}"
-    return text
 
 
 class MaxPool1d(_MaxPool):
