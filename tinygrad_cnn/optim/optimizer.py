@@ -94,10 +94,7 @@ class Optimizer:
         return {
             "kind": type(self).__name__,
             "options": {name: getattr(self, name) for name in self.options},
-            "memory": {
-                str(i): {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in memory.items()}
-                for i, memory in enumerate(self._memory)
-            },
+            "memory": {str(i): _copied(memory) for i, memory in enumerate(self._memory)},
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -124,10 +121,7 @@ class Optimizer:
                     )
         for option, value in state["options"].items():
             setattr(self, option, value)
-        self._memory = [
-            {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in memory[str(i)].items()}
-            for i in range(len(self.params))
-        ]
+        self._memory = [_copied(memory[str(i)]) for i in range(len(self.params))]
 
     def _check(self, **limits: tuple[float, float]) -> None:
         """Refuse options outside of low ≤ value < high; make Python numbers of the others."""
@@ -144,3 +138,8 @@ class Optimizer:
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={getattr(self, name)}" for name in self.options)
         return f"{type(self).__name__}({len(self.params)} parameters, {options})"
+
+
+def _copied(memory: Memory) -> Memory:
+    """The memory of one parameter, with arrays of its own."""
+    return {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in memory.items()}

@@ -31,18 +31,26 @@ def recomputed(nodes: Iterable[Node], changes: Mapping[Node, Any]) -> dict[Node,
     return became
 
 
+def refuse_stale(what: str, node: Node) -> None:
+    """Refuse to compute a node again if one of its inputs, or its value, has changed since.
+
+    Raises:
+        GraphError: names the function that refuses, the node, and what has changed.
+    """
+    for used in (*node.inputs, node):
+        if used is not None and used.modified > node.serial:
+            raise GraphError(
+                f"{what}: {node.describe()} used {used.describe()}, whose value was changed "
+                "afterwards; run the forward pass again"
+            )
+
+
 def _again(node: Node, became: Mapping[Node, Node]) -> Node:
     """The node itself if it depends on no change, else one computed anew."""
     op = node.op
     if op is None:
         return node
-    used = [*(p for p in node.inputs if p is not None), node]
-    for value in used:
-        if value.modified > node.serial:
-            raise GraphError(
-                f"replay: {node.describe()} used {value.describe()}, whose value was changed "
-                "afterwards; run the forward pass again"
-            )
+    refuse_stale("replay", node)
     inputs = tuple(None if p is None else became.get(p, p) for p in node.inputs)
     if inputs == node.inputs:
         return node

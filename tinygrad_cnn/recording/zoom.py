@@ -17,6 +17,7 @@ from ..engine.tensor import Tensor
 from ..errors import GraphError, OptionError, ShapeError
 from ..ops.elementwise import multiply
 from .graph import Graph
+from .replay import refuse_stale
 
 DEEPEST = 50
 """How many ops deep `zoom` goes at most."""
@@ -159,12 +160,7 @@ def label(name: str, index: Index) -> str:
 def _define(node: Node, at: Index, depth: int, arrays: dict[Node, Cells]) -> Scalar:
     """One element of what `node` computed; the arrays that it reads join `arrays`."""
     assert node.op is not None
-    for used in (*node.inputs, node):
-        if used is not None and used.modified > node.serial:
-            raise GraphError(
-                f"zoom: {node.describe()} used {used.describe()}, whose value was changed "
-                "afterwards; run the forward pass again"
-            )
+    refuse_stale("zoom", node)
     names = node.op.inputs or tuple(f"x{i}" for i in range(len(node.inputs)))
     inputs = [
         None if parent is None else _cells(parent, name, depth - 1, arrays)
