@@ -117,7 +117,7 @@ def _sinc(x: Any) -> Any:
 @pytest.mark.parametrize("f", [_slope, _hooked, _asks, _penalised, _sinc], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("mode", ["full", "random"])
 def test_functions_that_do_otherwise_if_nothing_is_recorded(f: Any, mode: str) -> None:
-    """Values are computed without recording, where that is the same function."""
+    """What is checked is the function as it is where gradients are recorded."""
     assert tg.gradcheck(f, np.array([0.0, 0.7, 1.0001]), mode=mode)
     assert tg.gradcheck(f, np.zeros(2), mode=mode)
 
