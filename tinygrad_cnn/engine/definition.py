@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 
@@ -31,6 +32,33 @@ def first_to_beat(values: Iterable[Any], beats: Callable[[Any, Any], bool]) -> A
         if beats(value, best) or math.isnan(float(value)):
             best = value
     return best
+
+
+def places(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """All indices of an array of this shape, in row-major order."""
+    return itertools.product(*map(range, shape))
+
+
+def place(position: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The index at a position, from 0, in row-major order."""
+    index = []
+    for size in reversed(shape):
+        position, i = divmod(position, size)
+        index.append(i)
+    return tuple(reversed(index))
+
+
+def position(at: tuple[int, ...], shape: tuple[int, ...]) -> int:
+    """At which position of the row-major order an index is.
+
+    Example:
+        >>> position((1, 2), (3, 4)), place(6, (3, 4))
+        (6, (1, 2))
+    """
+    found = 0
+    for i, size in zip(at, shape, strict=True):
+        found = found * size + i
+    return found
 
 
 def broadcast_index(at: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -15,17 +15,17 @@ import numpy as np
 
 from ..engine.definition import add_up, first_to_beat
 from ..engine.op import Op, Shape, constant, op
-from ..errors import DtypeError, OptionError, ShapeError
+from ..errors import OptionError, ShapeError
 from .elementwise import where
 from .moving import take
-from .options import is_integer
+from .options import is_integer, need_floating
 from .pooling import unpool
 from .windows import layout
 
 
-def window(i: int, n: int, o: int) -> range:
-    """The cells of window i of o over n cells."""
-    return range(i * n // o, -(-(i + 1) * n // o))
+def windows(n: int, o: int) -> list[range]:
+    """The cells of each of o windows over n cells."""
+    return [range(i * n // o, -(-(i + 1) * n // o)) for i in range(o)]
 
 
 def _check_output_size(d: int, name: str) -> Any:
@@ -33,8 +33,7 @@ def _check_output_size(d: int, name: str) -> Any:
         shape = np.shape(x)
         if len(shape) != d + 2 or 0 in shape[2:]:
             raise ShapeError(f"{name}: input must be ({layout(d)}) with cells to pool, got {shape}")
-        if np.asarray(x).dtype.kind != "f":
-            raise DtypeError(f"{name}: a floating input is needed, got {np.asarray(x).dtype}")
+        need_floating(name, x)
         sizes = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size,) * d
         if len(sizes) != d or not all(s is None or (is_integer(s) and s > 0) for s in sizes):
             raise OptionError(
@@ -48,8 +47,44 @@ def _check_output_size(d: int, name: str) -> Any:
 
 def _cells(at: Shape, x: Any, output_size: Shape) -> list[Shape]:
     """The input indices that one output cell is pooled from, in row-major order."""
-    windows = [window(i, n, o) for i, n, o in zip(at[2:], x.shape[2:], output_size, strict=True)]
-    return [(*at[:2], *place) for place in itertools.product(*windows)]
+    runs = [windows(n, o)[i] for i, n, o in zip(at[2:], x.shape[2:], output_size, strict=True)]
+    return [(*at[:2], *cell) for cell in itertools.product(*runs)]
+
+
+def _table(runs: list[range]) -> Any:
+    """The cells of each run in a row, (runs, longest); shorter ones repeat their last cell."""
+    longest = max(map(len, runs))
+    return np.array([[*run, *[run[-1]] * (longest - len(run))] for run in runs])
+
+
+def _declare(name: str, d: int, forward: Any, about: str) -> Op:
+    """An adaptive pooling over d axes: its name, documentation, check and cost."""
+    forward.__doc__ = _DOC.format(name=name, d=d, about=about)
+    pool: Op = op(f"{name}{d}d", forward)
+    pool.check(_check_output_size(d, pool.name))
+    pool.multiply_adds(lambda out, x, **o: math.prod(x))
+    return pool
+
+
+_DOC = """{about}
+
+    Args:
+        x: (N, C, …) with {d} spatial axes.
+        output_size: an int, or {d} of them; None keeps an axis as it is.
+
+    Raises:
+        ShapeError, DtypeError, OptionError: naming the sizes that do not fit.
+
+    Example:
+        >>> import numpy as np, tinygrad_cnn as tg
+        >>> x = np.ones((1, 1, *[5] * {d}))
+        >>> tg.{name}{d}d(x, 2).shape[2:] == (2,) * {d}
+        True
+    """
+_AVERAGE = "The mean of each window, the windows chosen to give the output its size."
+_MAX = """The largest of each window, the windows chosen to give the output a size.
+
+    Of equal elements the first in the window gets the gradient."""
 
 
 # --- average ---------------------------------------------------------------------------------
@@ -60,8 +95,8 @@ def _sum_runs(x: Any, axis: int, runs: list[range]) -> Any:
 
     A product with a matrix of zeros and ones would do the same, but spread each NaN over all.
     """
-    longest = max(map(len, runs))
-    table = np.array([[*run, *[run[-1]] * (longest - len(run))] for run in runs])
+    table = _table(runs)
+    longest = table.shape[1]
     if longest == 1:
         return take(x, table[:, 0], axis)
     behind = (1,) * (x.ndim - axis - 1)
@@ -80,43 +115,24 @@ def _lengths(x: Any, axis: int, runs: list[range]) -> Any:
 def _adaptive_avg_pool(d: int) -> Op:
     def forward(x: Any, *, output_size: Any) -> Any:
         for axis, o in enumerate(output_size, start=2):
-            windows = [window(i, x.shape[axis], o) for i in range(o)]
-            x = _sum_runs(x, axis, windows) / _lengths(x, axis, windows)
+            runs = windows(x.shape[axis], o)
+            x = _sum_runs(x, axis, runs) / _lengths(x, axis, runs)
         return x
 
-    forward.__doc__ = f"""The mean of each window, the windows chosen to give the output its size.
-
-    Args:
-        x: (N, C, …) with {d} spatial axes.
-        output_size: an int, or {d} of them; None keeps an axis as it is.
-
-    Raises:
-        ShapeError, DtypeError, OptionError: naming the sizes that do not fit.
-
-    Example:
-        >>> import numpy as np, tinygrad_cnn as tg
-        >>> x = np.ones((1, 1, *[5] * {d}))
-        >>> tg.adaptive_avg_pool{d}d(x, 2).shape[2:] == (2,) * {d}
-        True
-    """
-    pool: Op = op(f"adaptive_avg_pool{d}d", forward)
-    pool.check(_check_output_size(d, pool.name))
+    pool = _declare("adaptive_avg_pool", d, forward, _AVERAGE)
 
     @pool.vjp
     def _(g: Any, y: Any, x: Any, *, output_size: Shape) -> Any:
         for axis, (n, o) in enumerate(zip(x.shape[2:], output_size, strict=True), start=2):
-            windows = [window(i, n, o) for i in range(o)]
-            # the windows that hold cell j, the other way about
-            readers = [window(j, o, n) for j in range(n)]
-            g = _sum_runs(g / _lengths(g, axis, windows), axis, readers)
+            # the windows that hold cell j are consecutive: window j of n over o cells
+            g = _sum_runs(g / _lengths(g, axis, windows(n, o)), axis, windows(o, n))
         return g
 
     @pool.definition
     def _(at: Shape, x: Any, *, output_size: Shape) -> Any:
-        places = _cells(at, x, output_size)
-        return add_up(x[place] for place in places) / len(places)
+        cells = _cells(at, x, output_size)
+        return add_up(x[cell] for cell in cells) / len(cells)
 
-    pool.multiply_adds(lambda out, x, **o: math.prod(x))
     return pool
 
 
@@ -126,16 +142,12 @@ def _adaptive_avg_pool(d: int) -> Op:
 def _winners(x: Any, output_size: Shape) -> Any:
     """The flat spatial index of each window's largest cell; of equal ones the first."""
     lead, size, d = x.shape[:2], x.shape[2:], len(output_size)
-    # Along each axis an (o, longest) table of cells; a shorter window repeats its last cell,
-    # which can change neither the maximum nor which cell is the first to reach it.
+    # That a shorter window repeats its last cell changes neither the maximum nor which cell is
+    # the first to reach it.
     tables = []
     for axis, (n, o) in enumerate(zip(size, output_size, strict=True)):
-        windows = [window(i, n, o) for i in range(o)]
-        longest = max(map(len, windows))
-        table = np.array([[*w, *[w[-1]] * (longest - len(w))] for w in windows])
-        tables.append(
-            table.reshape([1] * axis + [o] + [1] * (d - 1) + [longest] + [1] * (d - axis - 1))
-        )
+        table = _table(windows(n, o))
+        tables.append(table.reshape([1] * axis + [o] + [1] * (d - 1) + [-1] + [1] * (d - axis - 1)))
     flat = np.ravel_multi_index(np.broadcast_arrays(*tables), size)
     flat = flat.reshape(*output_size, -1)
     gathered = x.reshape(*lead, math.prod(size))[..., flat]
@@ -151,25 +163,7 @@ def _adaptive_max_pool(d: int) -> Op:
         index = _winners(x, output_size).reshape(*x.shape[:2], math.prod(output_size))
         return np.take_along_axis(flat, index, axis=-1).reshape(*x.shape[:2], *output_size)
 
-    forward.__doc__ = f"""The largest of each window, the windows chosen to give the output a size.
-
-    Of equal elements the first in the window gets the gradient.
-
-    Args:
-        x: (N, C, …) with {d} spatial axes.
-        output_size: an int, or {d} of them; None keeps an axis as it is.
-
-    Raises:
-        ShapeError, DtypeError, OptionError: naming the sizes that do not fit.
-
-    Example:
-        >>> import numpy as np, tinygrad_cnn as tg
-        >>> x = np.ones((1, 1, *[5] * {d}))
-        >>> tg.adaptive_max_pool{d}d(x, 2).shape[2:] == (2,) * {d}
-        True
-    """
-    pool: Op = op(f"adaptive_max_pool{d}d", forward)
-    pool.check(_check_output_size(d, pool.name))
+    pool = _declare("adaptive_max_pool", d, forward, _MAX)
 
     @pool.vjp
     def _(g: Any, y: Any, x: Any, *, output_size: Shape) -> Any:
@@ -178,9 +172,8 @@ def _adaptive_max_pool(d: int) -> Op:
     @pool.definition
     def _(at: Shape, x: Any, *, output_size: Shape) -> Any:
         cells = _cells(at, x, output_size)
-        return first_to_beat((x[place] for place in cells), operator.gt)
+        return first_to_beat((x[cell] for cell in cells), operator.gt)
 
-    pool.multiply_adds(lambda out, x, **o: math.prod(x))
     return pool
 
 

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.definition import add_up
+from ..engine.definition import add_up, places
 from ..engine.op import Op, Shape, op
 from ..errors import DtypeError, OptionError, ShapeError
 from ..kernels.convolution import convolve, convolve_input_grad, convolve_weight_grad, output_sizes
 from .options import integer, is_integer
-from .windows import Pairs, layout, padding_pairs, per_axis, places, read
+from .windows import Pairs, layout, per_axis, read, window_options
 
 
 class _Family:
@@ -166,9 +166,7 @@ class _Family:
             )
         self._check_bias(name, b, W[0], W)
         kernel = W[2:]
-        stride = per_axis(stride, d, name, "stride", 1)
-        dilation = per_axis(dilation, d, name, "dilation", 1)
-        pairs = padding_pairs(padding, d, kernel, dilation, name)
+        stride, pairs, dilation = window_options(name, d, kernel, stride, padding, dilation)
         if min(output_sizes(X[2:], kernel, stride, pairs, dilation)) < 1:
             raise ShapeError(
                 f"{name}: kernel {kernel} with dilation {dilation} does not fit into input "
@@ -193,11 +191,9 @@ class _Family:
         if X[1] != W[0]:
             raise ShapeError(f"{name}: input has {X[1]} channels {X}, weight expects {W[0]} {W}")
         self._check_bias(name, b, W[1] * groups, W)
-        stride = per_axis(stride, d, name, "stride", 1)
-        dilation = per_axis(dilation, d, name, "dilation", 1)
         if isinstance(padding, str) and padding != "valid":
             raise OptionError(f"{name}: padding must be a number here, got {padding!r}")
-        pairs = padding_pairs(padding, d, W[2:], dilation, name)
+        stride, pairs, dilation = window_options(name, d, W[2:], stride, padding, dilation)
         rest = per_axis(output_padding, d, name, "output_padding", 0)
         if any(r >= s for r, s in zip(rest, stride, strict=True)):
             raise OptionError(f"{name}: output_padding {rest} must be smaller than stride {stride}")
@@ -223,9 +219,7 @@ class _Family:
             raise ShapeError(f"{name}: two ({layout(d)}) of one batch are needed, got {X}, {G}")
         _share_one_dtype(name, input=x, gradient=g)
         kernel = per_axis(kernel, d, name, "kernel", 1)
-        stride = per_axis(stride, d, name, "stride", 1)
-        dilation = per_axis(dilation, d, name, "dilation", 1)
-        pairs = padding_pairs(padding, d, kernel, dilation, name)
+        stride, pairs, dilation = window_options(name, d, kernel, stride, padding, dilation)
         groups = integer(name, "groups", groups, least=1)
         out = output_sizes(X[2:], kernel, stride, pairs, dilation)
         if out != G[2:] or X[1] % groups or G[1] % groups:

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..engine import defaults
 from ..engine.op import Shape, constant, op
-from ..errors import DtypeError, ShapeError
-from .options import number
+from ..errors import ShapeError
+from .options import need_floating, number
 
 
 @op
@@ -29,8 +29,7 @@ def _(x: Any, mask: Any, *, p: float) -> dict[str, Any]:
         raise ShapeError(
             f"dropout: mask {np.shape(mask)} must have the input's shape {np.shape(x)}"
         )
-    if np.asarray(x).dtype.kind != "f":
-        raise DtypeError(f"dropout: a floating input is needed, got {np.asarray(x).dtype}")
+    need_floating("dropout", x)
     return {"p": probability(p)}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.definition import add_up
+from ..engine.definition import add_up, place
 from ..engine.op import Op, Shape, constant, op
 from ..errors import OptionError, ShapeError
 from .shape import reshape
@@ -154,9 +154,9 @@ def _(at: Shape, *arrays: Any, inputs: tuple[str, ...], output: str) -> Any:
     summed = sorted(set("".join(inputs)) - set(output))
 
     def product(values: tuple[int, ...]) -> Any:
-        place = {**dict(zip(output, at, strict=True)), **dict(zip(summed, values, strict=True))}
+        index = {**dict(zip(output, at, strict=True)), **dict(zip(summed, values, strict=True))}
         first, *others = [
-            array[tuple(place[letter] for letter in term)]
+            array[tuple(index[letter] for letter in term)]
             for array, term in zip(arrays, inputs, strict=True)
         ]
         for factor in others:
@@ -193,8 +193,7 @@ outer.vjp(
 
 @outer.definition
 def _(at: Shape, a: Any, b: Any) -> Any:
-    index_a = list(itertools.product(*map(range, a.shape)))[at[0]]
-    return a[index_a] * b[list(itertools.product(*map(range, b.shape)))[at[1]]]
+    return a[place(at[0], a.shape)] * b[place(at[1], b.shape)]
 
 
 @outer.multiply_adds

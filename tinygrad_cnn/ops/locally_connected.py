@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.definition import add_up
+from ..engine.definition import add_up, places
 from ..engine.op import Shape, op
 from ..errors import DtypeError, ShapeError
 from ..kernels.windows import output_sizes
 from .einsum import einsum
 from .moving import pad
 from .shape import getitem, scatter_add
-from .windows import padding_pairs, per_axis, places
+from .windows import padding_pairs, per_axis
 
 
 @op

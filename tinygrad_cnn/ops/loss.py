@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from ..engine.definition import add_up
+from ..engine.definition import add_up, places
 from ..engine.node import Handle
 from ..engine.op import Shape, constant, op
 from ..errors import DtypeError, GraphError, OptionError, ShapeError
 from .activation import softplus
 from .elementwise import floating, sigmoid
-from .options import choice, integer, number
+from .options import choice, integer, need_floating, number
 from .softmax import log_softmax, log_softmax_of, softmax
 
 
@@ -125,8 +124,7 @@ def _check_classes(
         raise DtypeError(
             f"{name}: the target holds class numbers, so integers are needed, got {target.dtype}"
         )
-    if dtype.kind != "f":
-        raise DtypeError(f"{name}: floating logits are needed, got {dtype}")
+    need_floating(name, logits, "floating logits are")
     ignore_index = integer(name, "ignore_index", ignore_index)
     used = target[target != ignore_index]
     if used.size and not (used.min() >= 0 and used.max() < shape[1]):
@@ -221,9 +219,9 @@ def _define_classes(
     at: Shape, log_p: Any, target: Any, weight: Any, ignore: int, reduction: str, smoothing: float
 ) -> Any:
     """−Σ share·log p over classes and examples; `log_p(n, c, rest)` is a Scalar."""
-    places = [at] if reduction == "none" else list(itertools.product(*map(range, target.shape)))
-    labels = {place: int(float(target[place])) for place in places}
-    counted = {place: label for place, label in labels.items() if label != ignore}
+    examples = [at] if reduction == "none" else places(target.shape)
+    labels = {i: int(float(target[i])) for i in examples}
+    counted = {i: label for i, label in labels.items() if label != ignore}
 
     def weight_of(c: int) -> float:
         return 1.0 if weight is None else float(weight[c])
@@ -291,8 +289,7 @@ def _check_pair(name: str, x: Any, target: Any, reduction: str) -> dict[str, Any
         raise ShapeError(
             f"{name}: input {np.shape(x)} and target {np.shape(target)} must have equal shapes"
         )
-    if np.asarray(x).dtype.kind != "f":
-        raise DtypeError(f"{name}: a floating input is needed, got {np.asarray(x).dtype}")
+    need_floating(name, x)
     if np.asarray(target).dtype.kind not in "fiub":
         raise DtypeError(
             f"{name}: the target must hold real numbers, got {np.asarray(target).dtype}"
@@ -303,9 +300,8 @@ def _check_pair(name: str, x: Any, target: Any, reduction: str) -> dict[str, Any
 def _define_pair(at: Shape, x: Any, reduction: str, one: Any) -> Any:
     if reduction == "none":
         return one(at)
-    places = list(itertools.product(*map(range, x.shape)))
-    total = add_up(map(one, places))
-    return total / len(places) if reduction == "mean" else total
+    total = add_up(map(one, places(x.shape)))
+    return total / math.prod(x.shape) if reduction == "mean" else total
 
 
 def _share(g: Any, x: Any, reduction: str) -> Any:

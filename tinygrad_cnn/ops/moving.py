@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.definition import place, position
 from ..engine.op import Shape, constant, op
 from ..errors import DtypeError, OptionError, ShapeError
 from .axes import Axis, one_axis, reduced_axes
@@ -212,8 +213,7 @@ def _(g: Any, y: Any, x: Any, *, shift: Any, axis: Any) -> Any:
 @roll.definition
 def _(at: Shape, x: Any, *, shift: Any, axis: Any) -> Any:
     if axis is None:
-        places = list(itertools.product(*map(range, x.shape)))
-        return x[places[(places.index(tuple(at)) - shift) % len(places)]]
+        return x[place((position(at, x.shape) - shift) % math.prod(x.shape), x.shape)]
     index = list(at)
     for s, a in zip(shift, axis, strict=True):
         index[a] = (index[a] - s) % x.shape[a]
@@ -277,7 +277,7 @@ def _(g: Any, y: Any, x: Any, *, indices: Any, axis: int | None) -> Any:
 @take.definition
 def _(at: Shape, x: Any, *, indices: Any, axis: int | None) -> Any:
     if axis is None:
-        return x[list(itertools.product(*map(range, x.shape)))[int(indices[at])]]
+        return x[place(int(indices[at]), x.shape)]
     inner = at[axis : axis + indices.ndim]
     return x[(*at[:axis], int(indices[inner]), *at[axis + indices.ndim :])]
 
@@ -328,7 +328,7 @@ def _(g: Any, y: Any, x: Any, *, repeats: Any, axis: int | None) -> Any:
 def _(at: Shape, x: Any, *, repeats: Any, axis: int | None) -> Any:
     source = [i for i, count in enumerate(repeats) for _ in range(int(count))]
     if axis is None:
-        return x[list(itertools.product(*map(range, x.shape)))[source[at[0]]]]
+        return x[place(source[at[0]], x.shape)]
     return x[(*at[:axis], source[at[axis]], *at[axis + 1 :])]
 
 
@@ -495,13 +495,13 @@ def _(g: Any, y: Any, x: Any, *, pad_width: Any, mode: str, constant_values: flo
 def _(at: Shape, x: Any, *, pad_width: Any, mode: str, constant_values: float) -> Any:
     index = []
     for i, (before, _), n in zip(at, pad_width, x.shape, strict=True):
-        place = i - before
-        if not 0 <= place < n:
+        source = i - before
+        if not 0 <= source < n:
             if mode == "constant":
                 return constant_values
             if mode == "edge":
-                place = 0 if place < 0 else n - 1
+                source = 0 if source < 0 else n - 1
             else:
-                place = -place if place < 0 else 2 * (n - 1) - place
-        index.append(place)
+                source = -source if source < 0 else 2 * (n - 1) - source
+        index.append(source)
     return x[tuple(index)]

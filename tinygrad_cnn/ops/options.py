@@ -1,4 +1,7 @@
-"""How ops read their options: each function returns the canonical value, or refuses by name."""
+"""How ops read their options: each function returns the canonical value, or refuses by name.
+
+`need_floating` asks of an input what most ops ask.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.op import Shape
-from ..errors import OptionError
+from ..errors import DtypeError, OptionError
 
 # As tuples: int | np.integer would make a new union at every call.
 _INTEGERS, _FLOATS = (int, np.integer), (float, np.floating)
@@ -57,6 +60,17 @@ def flag(name: str, option: str, value: Any) -> bool:
     if not isinstance(value, bool | np.bool_) and not (is_integer(value) and value in (0, 1)):
         raise OptionError(f"{name}: {option} must be True or False, got {value!r}")
     return bool(value)
+
+
+def need_floating(name: str, x: Any, what: str = "a floating input is") -> None:
+    """Refuse integers and booleans.
+
+    Raises:
+        DtypeError: says what is needed, and the dtype that came.
+    """
+    dtype = np.asarray(x).dtype
+    if dtype.kind != "f":
+        raise DtypeError(f"{name}: {what} needed, got {dtype}")
 
 
 def choice(name: str, option: str, value: Any, choices: Sequence[str]) -> str:

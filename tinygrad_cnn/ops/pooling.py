@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.definition import add_up, first_to_beat
+from ..engine.definition import add_up, first_to_beat, place, places, position
 from ..engine.op import Op, Shape, constant, op
-from ..errors import DtypeError, OptionError, ShapeError
+from ..errors import OptionError, ShapeError
 from ..kernels import pooling as kernels
 from ..kernels.windows import output_size, output_sizes, span
 from . import reduce
-from .options import flag, sizes
-from .windows import Pairs, layout, padding_pairs, per_axis, places, read
+from .options import flag, need_floating, sizes
+from .windows import Pairs, layout, per_axis, read, window_options
 
 
 def _window_options(
@@ -32,13 +32,11 @@ def _window_options(
     shape = np.shape(x)
     if len(shape) != d + 2:
         raise ShapeError(f"{name}: input must be ({layout(d)}), got {shape}")
-    if np.asarray(x).dtype.kind != "f":
-        raise DtypeError(f"{name}: a floating input is needed, got {np.asarray(x).dtype}")
+    need_floating(name, x)
     kernel = per_axis(kernel_size, d, name, "kernel_size", 1)
-    stride = kernel if stride is None else per_axis(stride, d, name, "stride", 1)
-    dilation = per_axis(dilation, d, name, "dilation", 1)
+    stride = kernel if stride is None else stride
+    stride, pairs, dilation = window_options(name, d, kernel, stride, padding, dilation)
     ceil_mode = flag(name, "ceil_mode", ceil_mode)
-    pairs = padding_pairs(padding, d, kernel, dilation, name)
     extended = _extended(shape[2:], kernel, stride, pairs, dilation, ceil_mode)
     for n, k, s, pair, wide, e in zip(
         shape[2:], kernel, stride, pairs, extended, dilation, strict=True
@@ -91,7 +89,7 @@ def _cells(
     """The input indices that the window of output `at` covers, the padding left out."""
     n, c, *i = at
     found = (read(tuple(i), a, stride, padding, dilation, size) for a in places(kernel))
-    return [(n, c, *place) for place in found if place is not None]
+    return [(n, c, *cell) for cell in found if cell is not None]
 
 
 # --- max -------------------------------------------------------------------------------------
@@ -155,7 +153,7 @@ def _max_pool(d: int) -> Op:
     @pool.definition
     def _(at: Shape, x: Any, **options: Any) -> Any:
         cells = _cells(at, x.shape[2:], *windows(x.shape[2:], **options))
-        return first_to_beat((x[place] for place in cells), operator.gt)
+        return first_to_beat((x[cell] for cell in cells), operator.gt)
 
     pool.multiply_adds(lambda out, x, *, kernel_size, **o: math.prod(out) * math.prod(kernel_size))
     return pool
@@ -218,10 +216,8 @@ take_winners.vjp(lambda g, y, x, index: unpool(g, index, x.shape[2:]), None)
 
 @unpool.definition
 def _(at: Shape, g: Any, index: Any, *, size: Shape) -> Any:
-    n, c, *place = at
-    flat = 0
-    for i, s in zip(place, size, strict=True):
-        flat = flat * s + i
+    n, c, *inner = at
+    flat = position(tuple(inner), size)
     return add_up(
         g[(n, c, *window)]
         for window in places(g.shape[2:])
@@ -231,13 +227,10 @@ def _(at: Shape, g: Any, index: Any, *, size: Shape) -> Any:
 
 @take_winners.definition
 def _(at: Shape, x: Any, index: Any) -> Any:
-    flat, place = int(float(index[at])), []
+    flat = int(float(index[at]))
     if flat < 0:  # a window without a winner
         return 0.0
-    for s in reversed(x.shape[2:]):
-        flat, i = divmod(flat, s)
-        place.append(i)
-    return x[(*at[:2], *reversed(place))]
+    return x[(*at[:2], *place(flat, x.shape[2:]))]
 
 
 # --- average ---------------------------------------------------------------------------------
@@ -246,16 +239,16 @@ def _(at: Shape, x: Any, index: Any) -> Any:
 def _average_pool(d: int) -> tuple[Op, Op]:
     ones = (1,) * d
 
-    def extended(
+    def windows(
         size: Shape, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, **_: Any
-    ) -> tuple[Any, ...]:
+    ) -> tuple[Any, Any, Any]:
         return kernel_size, stride, _extended(size, kernel_size, stride, padding, ones, ceil_mode)
 
     def counts(
-        size: Shape, dtype: Any, *, padding: Any, count_include_pad: bool, **options: Any
+        size: Shape, dtype: Any, found: tuple[Any, Any, Any], padding: Any, count_include_pad: bool
     ) -> Any:
-        """By how many elements each window's sum is divided."""
-        kernel, stride, wide = extended(size, padding=padding, **options)
+        """By how many elements the sum of each of the windows `found` is divided."""
+        kernel, stride, wide = found
         if count_include_pad:  # of the input and its padding, but not of what ceil_mode adds
             size = tuple(n + sum(pair) for n, pair in zip(size, padding, strict=True))
             wide = tuple((0, w[1] - p[1]) for w, p in zip(wide, padding, strict=True))
@@ -272,14 +265,10 @@ def _average_pool(d: int) -> tuple[Op, Op]:
         ceil_mode: bool = False,
         count_include_pad: bool = True,
     ) -> Any:
-        options = {
-            "kernel_size": kernel_size,
-            "stride": stride,
-            "padding": padding,
-            "ceil_mode": ceil_mode,
-        }
-        y = kernels.sum_pool(x, *extended(x.shape[2:], **options))
-        y /= counts(x.shape[2:], x.dtype, count_include_pad=count_include_pad, **options)
+        size = x.shape[2:]
+        found = windows(size, kernel_size, stride, padding, ceil_mode)
+        y = kernels.sum_pool(x, *found)
+        y /= counts(size, x.dtype, found, padding, count_include_pad)
         return y
 
     forward.__doc__ = f"""The mean of each window, in each channel by itself.
@@ -305,14 +294,15 @@ def _average_pool(d: int) -> tuple[Op, Op]:
     """
     pool: Op = op(f"avg_pool{d}d", forward)
 
-    @pool.check_shapes
-    def _(x: Any, *, count_include_pad: bool, **options: Any) -> dict[str, Any]:
-        found = _window_options(x, d, pool.name, **options)
+    def canonical(name: str, x: Any, count_include_pad: bool, **options: Any) -> dict[str, Any]:
+        """The options of a pooling of x, checked."""
+        found = _window_options(x, d, name, **options)
         del found["dilation"]
-        return {
-            **found,
-            "count_include_pad": flag(pool.name, "count_include_pad", count_include_pad),
-        }
+        return {**found, "count_include_pad": flag(name, "count_include_pad", count_include_pad)}
+
+    @pool.check_shapes
+    def _(x: Any, **options: Any) -> dict[str, Any]:
+        return canonical(pool.name, x, **options)
 
     @op(f"avg_pool{d}d_input_grad")
     def spread(
@@ -326,41 +316,29 @@ def _average_pool(d: int) -> tuple[Op, Op]:
         count_include_pad: bool,
     ) -> Any:
         """g shared out evenly over each window: the gradient of average pooling."""
-        options = {
-            "kernel_size": kernel_size,
-            "stride": stride,
-            "padding": padding,
-            "ceil_mode": ceil_mode,
-        }
-        share = g / counts(size, g.dtype, count_include_pad=count_include_pad, **options)
-        kernel, stride, wide = extended(size, **options)
-        return kernels.sum_pool_input_grad(share, kernel, stride, wide, size)
+        found = windows(size, kernel_size, stride, padding, ceil_mode)
+        share = g / counts(size, g.dtype, found, padding, count_include_pad)
+        return kernels.sum_pool_input_grad(share, *found, size)
 
     @spread.check
-    def _(g: Any, *, size: Any, count_include_pad: bool, **options: Any) -> dict[str, Any]:
+    def _(g: Any, *, size: Any, **options: Any) -> dict[str, Any]:
         shape = np.shape(g)
         size = per_axis(size, d, spread.name, "size", 1)
         like = np.broadcast_to(np.float32(0), (*shape[:2], *size))
-        found = _window_options(like, d, spread.name, **options)
-        del found["dilation"]
-        kernel, stride, wide = extended(size, **found)
-        out = output_sizes(size, kernel, stride, wide, ones)
+        checked = canonical(spread.name, like, **options)
+        out = output_sizes(size, *windows(size, **checked), ones)
         if shape[2:] != out:
             raise ShapeError(
                 f"{spread.name}: size {size} has {out} windows, the gradient is {shape}"
             )
-        return {
-            "size": size,
-            **found,
-            "count_include_pad": flag(spread.name, "count_include_pad", count_include_pad),
-        }
+        return {"size": size, **checked}
 
     pool.vjp(lambda g, y, x, **o: spread(g, size=x.shape[2:], **o))
     spread.vjp(lambda g, y, x, *, size, **o: pool(g, **o))
 
     def window(at: Shape, size: Shape, **options: Any) -> tuple[list[Shape], int]:
         """The cells of a window, and by how many its sum is divided."""
-        kernel, stride, wide = extended(size, **options)
+        kernel, stride, wide = windows(size, **options)
         cells = _cells(at, size, kernel, stride, wide, ones)
         if not options["count_include_pad"]:
             return cells, len(cells)
@@ -377,10 +355,10 @@ def _average_pool(d: int) -> tuple[Op, Op]:
     def _(at: Shape, g: Any, *, size: Shape, **options: Any) -> Any:
         def shares() -> Any:
             for i in places(g.shape[2:]):
-                place = (*at[:2], *i)
-                cells, count = window(place, size, **options)
+                output = (*at[:2], *i)
+                cells, count = window(output, size, **options)
                 if tuple(at) in cells:
-                    yield g[place] / count
+                    yield g[output] / count
 
         return add_up(shares())
 

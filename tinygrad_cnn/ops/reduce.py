@@ -15,7 +15,7 @@ import numpy as np
 from ..engine.definition import add_up, first_to_beat
 from ..engine.op import Op, Shape, constant, op
 from .axes import Axis, axes_checked, elements, with_ones
-from .shape import broadcast_to, concatenate
+from .shape import broadcast_to, concatenate, inverse
 
 
 @axes_checked
@@ -178,9 +178,7 @@ def _product_of_others(x: Any, axes: tuple[int, ...]) -> Any:
     lead, count = moved.shape[: len(kept)], math.prod(moved.shape[len(kept) :])
     flat = moved.reshape((*lead, count))
     others = _running(flat, before=True) * _running(flat, before=False)
-    order = (*kept, *axes)
-    inverse = tuple(sorted(range(x.ndim), key=order.__getitem__))
-    return others.reshape(moved.shape).transpose(inverse)
+    return others.reshape(moved.shape).transpose(inverse((*kept, *axes)))
 
 
 def _running(x: Any, before: bool) -> Any:

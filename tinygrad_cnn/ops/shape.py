@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.definition import add_up
+from ..engine.definition import add_up, place, position
 from ..engine.node import Handle
 from ..engine.op import Shape, op
 from ..errors import DtypeError, ShapeError
@@ -51,14 +51,7 @@ def _(g: Any, y: Any, x: Any, *, shape: Shape) -> Any:
 
 @reshape.definition
 def _(at: Shape, x: Any, *, shape: Shape) -> Any:
-    position = 0
-    for i, size in zip(at, shape, strict=True):
-        position = position * size + i
-    index = []
-    for size in reversed(x.shape):
-        position, i = divmod(position, size)
-        index.append(i)
-    return x[tuple(reversed(index))]
+    return x[place(position(at, shape), x.shape)]
 
 
 @op
@@ -92,16 +85,17 @@ def _(x: Any, *, axes: tuple[int, ...] | None) -> dict[str, Any]:
 
 @transpose.vjp
 def _(g: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
-    return g.transpose(_inverse(axes))
+    return g.transpose(inverse(axes))
 
 
-def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
+def inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
+    """The permutation that undoes a transposition by `axes`."""
     return tuple(sorted(range(len(axes)), key=axes.__getitem__))
 
 
 @transpose.definition
 def _(at: Shape, x: Any, *, axes: tuple[int, ...]) -> Any:
-    return x[tuple(at[i] for i in _inverse(axes))]
+    return x[tuple(at[i] for i in inverse(axes))]
 
 
 @op
@@ -253,9 +247,8 @@ def _(at: Shape, x: Any, *, index: Any) -> Any:
 
 def _source_positions(shape: Shape, index: Any) -> dict[Shape, Shape]:
     """For each index of ``x[index]``, the index of x that it reads."""
-    places = list(itertools.product(*map(range, shape)))
-    picked = np.arange(len(places)).reshape(shape)[index]
-    return {at: places[int(p)] for at, p in np.ndenumerate(picked)}
+    picked = np.arange(math.prod(shape)).reshape(shape)[index]
+    return {at: place(int(p), shape) for at, p in np.ndenumerate(picked)}
 
 
 @op
@@ -289,7 +282,7 @@ def _(g: Any, y: Any, x: Any, *, index: Any, shape: Shape) -> Any:
 @scatter_add.definition
 def _(at: Shape, x: Any, *, index: Any, shape: Shape) -> Any:
     read = _source_positions(shape, index)
-    return add_up(x[place] for place, source in read.items() if source == at)
+    return add_up(x[picked] for picked, source in read.items() if source == at)
 
 
 # --- joining ---------------------------------------------------------------------------------

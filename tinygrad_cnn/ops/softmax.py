@@ -9,18 +9,15 @@ import numpy as np
 
 from ..engine.definition import add_up
 from ..engine.op import Op, Shape, op
-from ..errors import DtypeError
 from .axes import one_axis
 from .elementwise import exp
+from .options import need_floating
 
 
 def _along_one_axis(declared: Op) -> Op:
     @declared.check
     def _(x: Any, *, axis: int) -> dict[str, Any]:
-        if np.asarray(x).dtype.kind != "f":
-            raise DtypeError(
-                f"{declared.name}: floating logits are needed, got {np.asarray(x).dtype}"
-            )
+        need_floating(declared.name, x, "floating logits are")
         return {"axis": one_axis(axis, np.ndim(x), declared.name)}
 
     @declared.multiply_adds

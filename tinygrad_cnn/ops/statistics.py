@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.definition import add_up
+from ..engine.definition import add_up, places
 from ..engine.op import Shape, constant, op
 from ..errors import OptionError
 from .axes import Axis, axes_checked, elements, need_elements, one_axis, reduced_axes, with_ones
@@ -113,6 +113,11 @@ def _(at: Shape, x: Any, *, axis: tuple[int, ...], ddof: int, keepdims: bool) ->
     return _variance_of(at, x, axis, ddof, keepdims) ** 0.5
 
 
+def _reduced(y: Any, axis: Any, keepdims: bool) -> Any:
+    """A result with its reduced axes of size 1: as it is, or without them."""
+    return y if keepdims else y.reshape([n for a, n in enumerate(y.shape) if a not in axis])
+
+
 @axes_checked
 @op
 def norm(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -130,7 +135,7 @@ def norm(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     largest = np.max(np.abs(x), axis=axis, keepdims=True, initial=0)
     scale = np.where((largest == 0) | ~np.isfinite(largest), 1, largest).astype(x.dtype)
     y = np.sqrt(np.sum((x / scale) ** 2, axis=axis, keepdims=True)) * scale  # no overflow
-    return y if keepdims else y.reshape([n for a, n in enumerate(x.shape) if a not in axis])  # type: ignore[operator]
+    return _reduced(y, axis, keepdims)
 
 
 @norm.vjp
@@ -165,7 +170,7 @@ def logsumexp(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     shift = np.where(np.isfinite(largest), largest, 0).astype(x.dtype)
     with np.errstate(divide="ignore"):
         y = np.log(np.sum(np.exp(x - shift), axis=axis, keepdims=True)) + shift
-    return y if keepdims else y.reshape([n for a, n in enumerate(x.shape) if a not in axis])  # type: ignore[operator]
+    return _reduced(y, axis, keepdims)
 
 
 @logsumexp.vjp
@@ -209,8 +214,7 @@ def _(g: Any, y: Any, x: Any, *, axis: int | None) -> Any:
 @cumsum.definition
 def _(at: Shape, x: Any, *, axis: int | None) -> Any:
     if axis is None:
-        places = itertools.product(*map(range, x.shape))
-        return add_up(x[place] for place in itertools.islice(places, at[0] + 1))
+        return add_up(x[i] for i in itertools.islice(places(x.shape), at[0] + 1))
     return add_up(x[(*at[:axis], i, *at[axis + 1 :])] for i in range(at[axis] + 1))
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from ..engine.op import Shape
@@ -45,6 +44,19 @@ def per_axis(value: Any, d: int, name: str, option: str, least: int) -> tuple[in
     return tuple(map(int, values))
 
 
+def window_options(
+    name: str, d: int, kernel: Shape, stride: Any, padding: Any, dilation: Any
+) -> tuple[Shape, Pairs, Shape]:
+    """Stride, padding and dilation in canonical form, for windows of a kernel along d axes.
+
+    Raises:
+        OptionError: as for `per_axis` and `padding_pairs`.
+    """
+    stride = per_axis(stride, d, name, "stride", 1)
+    dilation = per_axis(dilation, d, name, "dilation", 1)
+    return stride, padding_pairs(padding, d, kernel, dilation, name), dilation
+
+
 def padding_pairs(padding: Any, d: int, kernel: Shape, dilation: Shape, name: str) -> Pairs:
     """Padding as (before, after) pairs.
 
@@ -78,11 +90,6 @@ def padding_pairs(padding: Any, d: int, kernel: Shape, dilation: Shape, name: st
             f"axis, or one of valid, same, same_upper, same_lower; got {padding!r}"
         )
     return tuple([(int(p), int(q)) for p, q in pairs])
-
-
-def places(size: Shape) -> Iterator[Shape]:
-    """All indices of an array of this size, in row-major order."""
-    return itertools.product(*map(range, size))
 
 
 def read(

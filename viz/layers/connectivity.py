@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_cnn.engine.definition import places
 from tinygrad_cnn.errors import OptionError, ShapeError
 from tinygrad_cnn.kernels.windows import output_sizes
-from tinygrad_cnn.ops.windows import padding_pairs, per_axis, places, read
+from tinygrad_cnn.ops.windows import padding_pairs, per_axis, read
 
 from ..picture import svg
 from ..picture.picture import Picture

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.ops.windows import Pairs, padding_pairs, per_axis, places
+from tinygrad_cnn.engine.definition import places
+from tinygrad_cnn.ops.windows import Pairs, padding_pairs, per_axis
 
 from ..picture.picture import Picture
 from .grid import Box, Grid

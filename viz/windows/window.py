@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_cnn.engine.definition import add_up
-from tinygrad_cnn.ops.windows import Pairs, places
+from tinygrad_cnn.engine.definition import add_up, places
+from tinygrad_cnn.ops.windows import Pairs
 
 from .numbers import Array, Index
 
