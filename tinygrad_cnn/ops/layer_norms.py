@@ -7,16 +7,16 @@ evaluation are the same.
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import Any
 
 import numpy as np
 
-from ..engine.definition import add_up
+from ..engine.definition import places
 from ..engine.op import Shape, op
 from ..errors import DtypeError, OptionError, ShapeError
-from .options import integer, number, sizes
+from .normalization import channels, normalised_element
+from .options import integer, need_floating, number, sizes
 
 
 def _standardised(rows: Any, eps: float) -> tuple[Any, Any]:
@@ -28,17 +28,33 @@ def _standardised(rows: Any, eps: float) -> tuple[Any, Any]:
     return centred * rstd, rstd
 
 
-def _row_gradient(g_hat: Any, hat: Any, rstd: Any) -> Any:
-    """Through x̂: the direct term, less what moves with the mean and with the variance."""
+def _normalised(x: Any, rows: Any, weight: Any, bias: Any, eps: float) -> Any:
+    """γ·x̂ + β; `rows` lays out x as rows to standardise, weight and bias broadcast to x."""
+    hat, _ = _standardised(rows(x), eps)
+    y = hat.reshape(x.shape).astype(x.dtype, copy=False)
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias
+
+
+def _gradients(
+    g: Any, x: Any, rows: Any, weight: Any, bias: Any, shared: tuple[int, ...], eps: float
+) -> tuple[Any, ...]:
+    """The vjps at x, weight and bias; weight and bias are shared along the axes `shared`.
+
+    Through x̂ go the direct term, and what moves with the mean and with the variance.
+    """
+    hat, rstd = _standardised(rows(x), eps)
+    g_hat = rows(g if weight is None else g * weight)
     along = g_hat.mean(axis=-1, keepdims=True)
     across = (g_hat * hat).mean(axis=-1, keepdims=True)
-    return (g_hat - along - hat * across) * rstd
+    gx = ((g_hat - along - hat * across) * rstd).reshape(x.shape)
+    g_weight = None if weight is None else (g * hat.reshape(x.shape)).sum(axis=shared)
+    return gx, g_weight, None if bias is None else g.sum(axis=shared)
 
 
 def _check_affine(name: str, x: Any, shape: Shape, **affine: Any) -> None:
+    need_floating(name, x)
     dtype = np.asarray(x).dtype
-    if dtype.kind != "f":
-        raise DtypeError(f"{name}: a floating input is needed, got {dtype}")
     for which, v in affine.items():
         if v is not None and np.shape(v) != shape:
             raise ShapeError(f"{name}: {which} must have shape {shape}, got {np.shape(v)}")
@@ -46,12 +62,6 @@ def _check_affine(name: str, x: Any, shape: Shape, **affine: Any) -> None:
             raise DtypeError(
                 f"{name}: input is {dtype}, {which} {np.asarray(v).dtype}; cast with .astype"
             )
-
-
-def _definition(x: Any, at: Shape, places: list[Shape], eps: float) -> Any:
-    mean = add_up(x[place] for place in places) / len(places)
-    variance = add_up((x[place] - mean) ** 2 for place in places) / len(places)
-    return (x[at] - mean) / (variance + eps) ** 0.5
 
 
 # --- layer norm ------------------------------------------------------------------------------
@@ -62,15 +72,13 @@ def _layer_norm(
     x: Any, weight: Any = None, bias: Any = None, *, normalized_shape: Any, eps: float = 1e-5
 ) -> Any:
     """(x − μ)/√(σ² + ε) over the last axes of each example, scaled and shifted."""
-    hat, _ = _standardised(_rows(x, normalized_shape), eps)
-    y = hat.reshape(x.shape).astype(x.dtype, copy=False)
-    y = y if weight is None else y * weight
-    return y if bias is None else y + bias
+    return _normalised(x, _rows(normalized_shape), weight, bias, eps)
 
 
-def _rows(x: Any, normalized_shape: Shape) -> Any:
-    lead = x.shape[: x.ndim - len(normalized_shape)]
-    return x.reshape((*lead, math.prod(normalized_shape)))
+def _rows(normalized_shape: Shape) -> Any:
+    """The last axes as one: of each example a row for each index of its other axes."""
+    d, size = len(normalized_shape), math.prod(normalized_shape)
+    return lambda x: x.reshape((*x.shape[: x.ndim - d], size))
 
 
 @_layer_norm.check
@@ -86,22 +94,16 @@ def _(x: Any, weight: Any, bias: Any, *, normalized_shape: Any, eps: float) -> d
 def _(
     g: Any, y: Any, x: Any, weight: Any, bias: Any, *, normalized_shape: Shape, eps: float
 ) -> tuple[Any, ...]:
-    hat, rstd = _standardised(_rows(x, normalized_shape), eps)
     lead = tuple(range(x.ndim - len(normalized_shape)))
-    g_hat = g if weight is None else g * weight
-    gx = _row_gradient(_rows(g_hat, normalized_shape), hat, rstd).reshape(x.shape)
-    g_weight = None if weight is None else (g * hat.reshape(x.shape)).sum(axis=lead)
-    return gx, g_weight, None if bias is None else g.sum(axis=lead)
+    return _gradients(g, x, _rows(normalized_shape), weight, bias, lead, eps)
 
 
 @_layer_norm.definition
 def _(at: Shape, x: Any, weight: Any, bias: Any, *, normalized_shape: Shape, eps: float) -> Any:
     split = len(at) - len(normalized_shape)
     lead, inner = at[:split], at[split:]
-    places = [(*lead, *p) for p in itertools.product(*map(range, normalized_shape))]
-    y = _definition(x, at, places, eps)
-    y = y if weight is None else y * weight[inner]
-    return y if bias is None else y + bias[inner]
+    cells = [(*lead, *p) for p in places(normalized_shape)]
+    return normalised_element(x, at, cells, eps, weight, bias, inner)
 
 
 _layer_norm.multiply_adds(lambda out, x, *affine, **o: 4 * math.prod(x))
@@ -138,18 +140,17 @@ def _group_norm(
     x: Any, weight: Any = None, bias: Any = None, *, num_groups: int, eps: float = 1e-5
 ) -> Any:
     """(x − μ)/√(σ² + ε) over each group of channels of each example, scaled and shifted."""
-    hat, _ = _standardised(_groups(x, num_groups), eps)
-    y = hat.reshape(x.shape).astype(x.dtype, copy=False)
-    y = y if weight is None else y * _per_channel(weight, x.ndim)
-    return y if bias is None else y + _per_channel(bias, x.ndim)
+    weight, bias = _per_channel(weight, x.ndim), _per_channel(bias, x.ndim)
+    return _normalised(x, _groups(num_groups), weight, bias, eps)
 
 
-def _groups(x: Any, num_groups: int) -> Any:
-    return x.reshape((x.shape[0], num_groups, math.prod(x.shape[1:]) // num_groups))
+def _groups(num_groups: int) -> Any:
+    """A group of channels, with all their positions, as one axis: of each example a row a group."""
+    return lambda x: x.reshape((x.shape[0], num_groups, math.prod(x.shape[1:]) // num_groups))
 
 
 def _per_channel(v: Any, ndim: int) -> Any:
-    return v.reshape((1, -1, *(1,) * (ndim - 2)))
+    return None if v is None else channels(v, ndim)
 
 
 @_group_norm.check
@@ -170,23 +171,17 @@ def _(x: Any, weight: Any, bias: Any, *, num_groups: int, eps: float) -> dict[st
 def _(
     g: Any, y: Any, x: Any, weight: Any, bias: Any, *, num_groups: int, eps: float
 ) -> tuple[Any, ...]:
-    hat, rstd = _standardised(_groups(x, num_groups), eps)
-    others = (0, *range(2, x.ndim))
-    g_hat = g if weight is None else g * _per_channel(weight, x.ndim)
-    gx = _row_gradient(_groups(g_hat, num_groups), hat, rstd).reshape(x.shape)
-    g_weight = None if weight is None else (g * hat.reshape(x.shape)).sum(axis=others)
-    return gx, g_weight, None if bias is None else g.sum(axis=others)
+    weight, others = _per_channel(weight, x.ndim), (0, *range(2, x.ndim))
+    return _gradients(g, x, _groups(num_groups), weight, bias, others, eps)
 
 
 @_group_norm.definition
 def _(at: Shape, x: Any, weight: Any, bias: Any, *, num_groups: int, eps: float) -> Any:
     n, c, *_ = at
     size = x.shape[1] // num_groups
-    channels = range(c // size * size, c // size * size + size)
-    places = [(n, *p) for p in itertools.product(channels, *map(range, x.shape[2:]))]
-    y = _definition(x, at, places, eps)
-    y = y if weight is None else y * weight[(c,)]
-    return y if bias is None else y + bias[(c,)]
+    group = range(c // size * size, c // size * size + size)
+    cells = [(n, channel, *p) for channel in group for p in places(x.shape[2:])]
+    return normalised_element(x, at, cells, eps, weight, bias, (c,))
 
 
 _group_norm.multiply_adds(lambda out, x, *affine, **o: 4 * math.prod(x))

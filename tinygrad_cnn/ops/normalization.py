@@ -8,21 +8,20 @@ m·p·q elements for m images of p × q; in evaluation by given statistics.
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import Any
 
 import numpy as np
 
-from ..engine.definition import add_up
+from ..engine.definition import add_up, places
 from ..engine.op import Shape, constant, op
 from ..engine.tensor import Tensor
 from ..errors import DtypeError, OptionError, ShapeError
 from ..kernels.windows import arithmetic
-from .options import flag, number
+from .options import flag, need_floating, number
 
 
-def _channels(v: Any, ndim: int) -> Any:
+def channels(v: Any, ndim: int) -> Any:
     """(C,) as (1, C, 1, …), to go with an input of `ndim` axes."""
     return v.reshape((1, -1, *(1,) * (ndim - 2)))
 
@@ -31,13 +30,26 @@ def _others(x: Any) -> tuple[int, ...]:
     return (0, *range(2, x.ndim))
 
 
+def normalised_element(
+    x: Any, at: Shape, cells: list[Shape], eps: float, weight: Any, bias: Any, which: Shape
+) -> Any:
+    """The definition of all norms: (x − μ)/√(σ² + ε) · γ + β at one place.
+
+    μ and σ² are those of the elements at `cells`; `which` says where γ and β are read.
+    """
+    mean = add_up(x[cell] for cell in cells) / len(cells)
+    variance = add_up((x[cell] - mean) ** 2 for cell in cells) / len(cells)
+    y = (x[at] - mean) / (variance + eps) ** 0.5
+    y = y if weight is None else y * weight[which]
+    return y if bias is None else y + bias[which]
+
+
 def _check(name: str, x: Any, eps: float, **per_channel: Any) -> dict[str, Any]:
     shape = np.shape(x)
     if len(shape) < 2:
         raise ShapeError(f"{name}: input must be (N, C) or (N, C, …), got {shape}")
+    need_floating(name, x)
     dtype = np.asarray(x).dtype
-    if dtype.kind != "f":
-        raise DtypeError(f"{name}: a floating input is needed, got {dtype}")
     for which, v in per_channel.items():
         if v is None:
             continue
@@ -131,12 +143,8 @@ def _(g: Any, y: Any, x: Any, weight: Any, bias: Any, *, eps: float) -> tuple[An
 def _(at: Shape, x: Any, weight: Any, bias: Any, *, eps: float) -> Any:
     c = at[1]
     n, _, *sizes = x.shape
-    places = [(i, c, *p) for i in range(n) for p in itertools.product(*map(range, sizes))]
-    mean = add_up(x[place] for place in places) / len(places)
-    variance = add_up((x[place] - mean) ** 2 for place in places) / len(places)
-    y = (x[at] - mean) / (variance + eps) ** 0.5
-    y = y if weight is None else y * weight[(c,)]
-    return y if bias is None else y + bias[(c,)]
+    cells = [(i, c, *p) for i in range(n) for p in places(tuple(sizes))]
+    return normalised_element(x, at, cells, eps, weight, bias, (c,))
 
 
 @batch_norm_train.multiply_adds
@@ -168,8 +176,8 @@ def batch_norm_eval(
     scale = 1 / np.sqrt(var + eps)
     scale = scale if weight is None else scale * weight
     shift = -mean * scale if bias is None else bias - mean * scale
-    y = x * _channels(scale.astype(x.dtype, copy=False), x.ndim)
-    y += _channels(shift.astype(x.dtype, copy=False), x.ndim)
+    y = x * channels(scale.astype(x.dtype, copy=False), x.ndim)
+    y += channels(shift.astype(x.dtype, copy=False), x.ndim)
     return y
 
 
@@ -188,9 +196,9 @@ def _(
     rstd = (var + eps) ** -0.5
     scale = rstd if weight is None else rstd * weight
     g_sum = g.sum(axis=axes)
-    g_hat = (g * (x - _channels(mean, x.ndim))).sum(axis=axes) * rstd  # Σ g·x̂
+    g_hat = (g * (x - channels(mean, x.ndim))).sum(axis=axes) * rstd  # Σ g·x̂
     return (
-        g * _channels(scale, x.ndim),
+        g * channels(scale, x.ndim),
         -g_sum * scale,
         -0.5 * g_hat * scale * rstd,
         None if weight is None else g_hat,
