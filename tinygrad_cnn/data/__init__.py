@@ -1,24 +1,28 @@
-"""Data to train on: data sets, mini-batches, and readers of the files they come in."""
+"""Data to train on: data sets by name, mini-batches, and random changes to images.
+
+Each data set has a file of its own; `idx.py`, `download.py` and `shipped.py` get at the files that
+the data comes in.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
 
-from tinygrad_cnn.data.augment import RandomCrop, RandomFlip
-from tinygrad_cnn.data.dataset import Dataset
-from tinygrad_cnn.data.digits import digits
-from tinygrad_cnn.data.fashion_mnist import fashion_mnist
-from tinygrad_cnn.data.go_board import GoBoard
-from tinygrad_cnn.data.go_games import GoGame, go_games, go_positions, read_go_games
-from tinygrad_cnn.data.idx import read_idx, write_idx
-from tinygrad_cnn.data.loader import DataLoader
-from tinygrad_cnn.data.mnist import mnist
-from tinygrad_cnn.data.photographs import photographs
-from tinygrad_cnn.data.sentences import sentence_texts, sentence_vocabulary, sentences
-from tinygrad_cnn.data.splits import stratified
-from tinygrad_cnn.data.vocabulary import Vocabulary, tokenise
-from tinygrad_cnn.errors import OptionError
+from ..errors import OptionError
+from .augment import RandomCrop, RandomFlip
+from .dataset import Dataset
+from .digits import digits
+from .fashion_mnist import fashion_mnist
+from .go_board import GoBoard
+from .go_games import GoGame, go_games, go_positions, read_go_games
+from .idx import read_idx, write_idx
+from .loader import DataLoader
+from .mnist import mnist
+from .photographs import photographs
+from .sentences import sentence_texts, sentence_vocabulary, sentences
+from .splits import stratified
+from .vocabulary import Vocabulary, tokenise
 
 DATASETS: dict[str, Callable[..., Dataset]] = {
     "fashion_mnist": fashion_mnist,

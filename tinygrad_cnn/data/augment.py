@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_cnn.errors import OptionError, ShapeError
+from ..errors import OptionError, ShapeError
 
 Augment = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
 
@@ -47,10 +47,11 @@ class RandomFlip:
 class RandomCrop:
     """Moves each image by up to `padding` pixels along each axis; zeros come in at the border.
 
-    That is: padded with zeros, then cropped to its size at a random place (He et al. 2015: 4).
+    The image is padded with zeros, then cropped to its size at a random place (He et al. 2015,
+    section 4).
 
     Raises:
-        OptionError: padding is no whole number, 1 or more.
+        OptionError: padding is not a whole number ≥ 1.
     """
 
     padding: int = 4

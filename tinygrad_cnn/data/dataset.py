@@ -9,7 +9,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_cnn.errors import DataError, OptionError, ShapeError
+from ..errors import DataError, OptionError, ShapeError
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -18,7 +18,7 @@ class Dataset:
 
     Args:
         inputs: (n, ...), e.g. images (n, channels, height, width).
-        labels: (n, ...), usually (n,) whole numbers that name a class.
+        labels: (n, ...), usually (n,) whole numbers, each the number of a class.
         classes: the classes' names; class `k` is `classes[k]`. Empty if there are none.
         name: what to call the data in messages and pictures.
 
@@ -98,7 +98,7 @@ class Dataset:
         return Dataset(self.inputs[index], self.labels[index], self.classes, self.name)
 
     def subset(self, n: int, seed: int = 0) -> Dataset:
-        """`n` items, each at most once, in an order and a choice that `seed` decides.
+        """`n` different items; `seed` decides which, and in which order.
 
         Raises:
             OptionError: `n` is not 1 … the number of items.
@@ -120,7 +120,7 @@ class Dataset:
 
         Args:
             shares: of each part; together at most 1.
-            seed: decides who goes where; the same seed always gives the same parts.
+            seed: decides which item goes where; the same seed always gives the same parts.
 
         Raises:
             OptionError: shares that are not positive, add up to more than 1, or leave a part empty.

@@ -6,9 +6,9 @@ from typing import Literal
 
 import numpy as np
 
-from tinygrad_cnn.data.dataset import Dataset
-from tinygrad_cnn.data.splits import stratified, which_part
-from tinygrad_cnn.errors import DataError
+from ..errors import DataError
+from .dataset import Dataset
+from .splits import stratified, which_part
 
 
 def digits(split: Literal["train", "validation", "test"] = "train") -> Dataset:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tinygrad_cnn.errors import DataError
+from ..errors import DataError
 
 
 def cache_folder() -> Path:

@@ -10,11 +10,11 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from tinygrad_cnn.data.dataset import Dataset
-from tinygrad_cnn.data.download import cache_folder, fetch
-from tinygrad_cnn.data.mnist import PREFIXES, image_dataset, read_images_and_labels
-from tinygrad_cnn.data.shipped import read_arrays
-from tinygrad_cnn.errors import DataError, OptionError
+from ..errors import DataError, OptionError
+from .dataset import Dataset
+from .download import cache_folder, fetch
+from .mnist import PREFIXES, image_dataset, read_images_and_labels
+from .shipped import read_arrays
 
 CLASSES = (
     "T-shirt/top",

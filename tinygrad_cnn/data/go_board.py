@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_cnn.errors import DataError
+from ..errors import DataError
 
 BLACK, WHITE, EMPTY = 1, -1, 0
 NAMES = {BLACK: "black", WHITE: "white"}
@@ -18,8 +18,8 @@ Point = tuple[int, int]
 class GoBoard:
     """A position: stones, and the point that ko forbids.
 
-    Points are (row, column), from 0. Suicide is forbidden; ko is the simple one: a stone that just
-    took a single stone, and can itself be taken at once, may not be.
+    Points are (row, column), from 0. Suicide is forbidden. The ko rule is the simple one: a stone
+    that has just taken a single stone may not itself be taken by the next move.
 
     Args:
         size: points along an edge.
@@ -81,7 +81,7 @@ class GoBoard:
                 raise DataError(f"Go: the {NAMES[colour]} stone at {point} has no liberty")
 
     def play(self, colour: int, point: Point | None) -> list[Point]:
-        """Play a stone, or pass (None); the points whose stones it takes.
+        """Play a stone, or pass (None). Returns the points whose stones it takes.
 
         Raises:
             DataError: off the board, occupied, ko, or suicide; the board stays as it was.

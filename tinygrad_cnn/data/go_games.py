@@ -15,10 +15,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_cnn.data import shipped
-from tinygrad_cnn.data.dataset import Dataset
-from tinygrad_cnn.data.go_board import BLACK, WHITE, GoBoard, Point
-from tinygrad_cnn.errors import DataError, OptionError
+from ..errors import DataError, OptionError
+from . import shipped
+from .dataset import Dataset
+from .go_board import BLACK, WHITE, GoBoard, Point
 
 FILE = "go_games_9x9.sgf"
 SPLITS = {"train": slice(0, 400), "validation": slice(400, 450), "test": slice(450, 500)}
@@ -107,7 +107,7 @@ def planes(board: GoBoard, colour: int, last: Point | None = None) -> NDArray[np
 
 
 def go_games(split: Literal["train", "validation", "test"] = "train") -> Dataset:
-    """Positions of 9×9 games between GNU Go and itself, and the moves that it played there.
+    """Positions of 9×9 games that GNU Go played against itself, and its moves there.
 
     Args:
         split: "train" (400 games, 14,711 positions), "validation" or "test" (50 games each).
@@ -156,7 +156,7 @@ def go_positions(games: Sequence[GoGame], name: str = "Go games") -> Dataset:
 
 
 def read_go_games(path: str | os.PathLike[str]) -> list[GoGame]:
-    """The games of an SGF file, one or several; of each its main line. Needs sgfmill.
+    """The games of an SGF file, each along its main line. Needs sgfmill.
 
     Raises:
         DataError: the file is missing or is not SGF; names the file, and the game, from 1.
@@ -188,7 +188,7 @@ _COLOURS = {"b": BLACK, "w": WHITE}
 
 
 def _game(record: Any, board: Any, plays: list[tuple[str, Point | None]]) -> GoGame:
-    """sgfmill counts rows from the bottom; here they count from the top, as in pictures."""
+    """A GoGame of sgfmill's record. There rows count from the bottom, here from the top."""
     size = record.get_size()
 
     def turned(point: Point | None) -> Point | None:

@@ -26,7 +26,7 @@ def read_image(path: Path, shape: tuple[int, ...], model: str) -> np.ndarray[Any
             picture.load()
     except (OSError, ValueError, SyntaxError) as error:
         raise DataError(f"{path}: cannot be read as an image ({error})") from error
-    if picture.mode.startswith("I;16"):  # which convert would cut off at 255
+    if picture.mode.startswith("I;16"):  # convert would cut 16 bits off at 255
         picture = Image.fromarray((np.asarray(picture) / 257).round().astype(np.uint8))
     elif picture.mode in ("I", "F"):
         raise DataError(f"{path}: has pixels of 32 bits; save it with 8 or 16")

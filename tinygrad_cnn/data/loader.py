@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_cnn.data.augment import Augment
-from tinygrad_cnn.data.dataset import Dataset
-from tinygrad_cnn.errors import OptionError
+from ..errors import OptionError
+from .augment import Augment
+from .dataset import Dataset
 
 
 class DataLoader:

@@ -13,9 +13,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_cnn.data.dataset import Dataset
-from tinygrad_cnn.data.idx import read_idx
-from tinygrad_cnn.errors import DataError, OptionError
+from ..errors import DataError, OptionError
+from .dataset import Dataset
+from .idx import read_idx
 
 PREFIXES = {"train": "train", "test": "t10k"}
 _SIZE = (28, 28)

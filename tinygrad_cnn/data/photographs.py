@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_cnn.data.shipped import read_arrays
+from .shipped import read_arrays
 
 FILE = "photographs.npz"
 NAMES = ("camera", "coffee", "astronaut")

@@ -14,10 +14,10 @@ from typing import Literal
 
 import numpy as np
 
-from tinygrad_cnn.data import shipped
-from tinygrad_cnn.data.dataset import Dataset
-from tinygrad_cnn.data.splits import stratified, which_part
-from tinygrad_cnn.data.vocabulary import Vocabulary
+from . import shipped
+from .dataset import Dataset
+from .splits import stratified, which_part
+from .vocabulary import Vocabulary
 
 FILE = "sentences.tsv.gz"
 CLASSES = ("negative", "positive")
@@ -36,9 +36,9 @@ def sentences(
         split: "train" (2,100 sentences, more or less), "validation" (300) or "test" (600).
             Sentences that occur twice are in one split alone.
         fold: 0 … 4, five fixed ways to split; their test sets are disjoint.
-        length: of a row. Shorter sentences are padded at the end with 0; longer ones, of which
-            there are four beyond 64, are cut.
-        vocabulary: what numbers the words have; `sentence_vocabulary(fold)` if None.
+        length: of a row. Shorter sentences are padded at the end with 0, longer ones are cut; four
+            sentences are longer than 64.
+        vocabulary: which number each word has; `sentence_vocabulary(fold)` if None.
 
     Returns:
         A `Dataset`: inputs (n, length) int64, labels (n,) int64.

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_cnn.errors import DataError
+from ..errors import DataError
 
 FOLDER = Path(__file__).parent / "files"
 
 
 def damaged(path: Path, error: object) -> DataError:
-    """What to raise where a shipped file cannot be read."""
+    """The error to raise if a shipped file cannot be read."""
     return DataError(f"{path}: missing or damaged ({error}); install tinygrad_cnn again")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_cnn.errors import OptionError
+from ..errors import OptionError
 
 PARTS = 10
 _SEED = 2015
@@ -20,7 +20,7 @@ def which_part(data: str, split: str, fold: int = 0) -> list[int]:
     Args:
         data: the data set's name, for the message.
         split: "train", "validation" or "test".
-        fold: 0 … 4. Each tests on other tenths, so that all is tested on once.
+        fold: 0 … 4. Each fold tests on other tenths, so that each item is tested on once.
 
     Raises:
         OptionError: another split or fold.
@@ -45,8 +45,7 @@ def stratified(
 
     Args:
         groups: what an item should be spread by, such as its label.
-        items: equal ones go to the same tenth, so that no split sees another's; if None, all
-            differ.
+        items: equal ones go to the same tenth, so that no item is in two splits. None: all differ.
     """
     equal: dict[Hashable, list[int]] = defaultdict(list)
     for i in range(len(groups)):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_cnn.errors import DataError, OptionError, ShapeError
+from ..errors import DataError, OptionError, ShapeError
 
 _TOKEN = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 

@@ -2,7 +2,6 @@
 
 An op (`op.py`) computes a value and records a node (`node.py`), which Tensors and Scalars hold;
 the reverse walk (`backward.py`) takes a gradient back through the nodes.
-
 """
 
 from .anomaly import detect_anomaly

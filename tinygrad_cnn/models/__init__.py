@@ -1,4 +1,7 @@
-"""The course's networks."""
+"""The course's networks, one file each, and `MODELS`, which has them by name.
+
+`build` makes one of them; `options.py` has the options that several share.
+"""
 
 from __future__ import annotations
 

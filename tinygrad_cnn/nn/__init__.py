@@ -1,4 +1,8 @@
-"""Layers, and what they are made of."""
+"""Layers, one file for each kind, and what they are made of: `Module`, `Parameter`, `init`.
+
+`hooks.py`, `modes.py` and `summary.py` are parts of `Module`; `folding.py` prepares batch norm for
+use after training.
+"""
 
 from . import init
 from .activation import (

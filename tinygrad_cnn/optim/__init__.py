@@ -1,4 +1,7 @@
-"""From gradients to new parameters: optimisers, learning-rate schedules, gradient clipping."""
+"""From gradients to new parameters: optimisers, learning-rate schedules, gradient clipping.
+
+`optimizer.py` has what all optimisers share, and so is the place to begin one of your own.
+"""
 
 from .adam import Adam, AdamW
 from .clip import clip_grad_norm

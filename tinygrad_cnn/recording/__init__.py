@@ -2,7 +2,6 @@
 
 `graph.py` is what some results depend on, and what it would have been with other values; `trace.py`
 listens to a run, forward and backward, and keeps it; `zoom.py` opens one element into Scalars.
-
 """
 
 from .description import Description, Statistics

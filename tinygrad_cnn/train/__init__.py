@@ -1,4 +1,7 @@
-"""Training: a model, a loader, an optimiser and a loss, with a progress bar."""
+"""Training: `fit` takes a model, a loader, an optimiser and a loss, and returns a `History`.
+
+`evaluate.py` measures what was learned; `checkpoint.py` saves a training, and goes on with it.
+"""
 
 from .evaluate import accuracy, predict
 from .fit import fit
