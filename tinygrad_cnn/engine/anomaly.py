@@ -19,7 +19,7 @@ def detect_anomaly() -> Block:
 
     The error names the op, its module, the line of your program, and the range of what the op
     computed from; its ``node`` is the op, and ``viz.draw(tg.Graph.of(error.node))`` marks the
-    first NaN. A program that means its infinities (a mask of −inf, say) is stopped, too.
+    first NaN. A program that uses infinity on purpose, as in a mask of −inf, is stopped as well.
 
     Raises:
         AnomalyError: inside, from the op or from the backward pass.
@@ -76,7 +76,7 @@ class _Search(Watcher):
 
 
 def _keep(node: Node, gradient: Any) -> None:
-    """Leave a broken gradient where it was found, for pictures to show."""
+    """Keep a gradient with NaN or infinity where it was found, so that pictures can show it."""
     if type(node.value) is not tuple:
         plain = _plain(gradient)
         node.grad = plain if type(plain) is float else np.array(plain)

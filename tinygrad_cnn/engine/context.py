@@ -1,4 +1,4 @@
-"""What holds around a computation: is it recorded, in which module, who watches.
+"""The modes around a computation: whether it is recorded, in which module it runs, who watches.
 
 These modes belong to a thread (and to an `asyncio` task): a new thread starts with the defaults.
 The process-wide settings, default dtype and random seed, are in `defaults.py`.
@@ -25,7 +25,7 @@ class StepBack(NamedTuple):
         node: what the op computed.
         cotangent: the gradient that arrived at it.
         gradients: what its vjp sent to each of its inputs, None where none is needed.
-        sums: what has arrived so far at each of those inputs, this gradient included.
+        sums: all that has arrived so far at each of those inputs, this gradient included.
         seconds: how long the vjp took.
     """
 
@@ -37,16 +37,16 @@ class StepBack(NamedTuple):
 
 
 class Watcher:
-    """Hears of every op that runs in a block: a trace, a search for NaN. This one does nothing.
+    """Is told of every op that runs in a block, as a trace is. This base class does nothing.
 
     Attributes:
-        records: whether results are to be recorded, and all gradients kept, for its sake.
+        records: whether it needs all results recorded, and all gradients kept.
     """
 
     records = False
 
     def on_forward(self, node: Node, seconds: float) -> None:
-        """`node` was just computed, in so many seconds; its inputs are known, recorded or not."""
+        """`node` was just computed, in `seconds`. Its inputs are known even without recording."""
 
     def on_backward(self, step: StepBack) -> None:
         """The vjp of one node's op was just computed."""
@@ -57,7 +57,7 @@ class Mode(NamedTuple):
 
     recording: bool = True  # do results remember what they were computed from?
     scope: str = ""  # dotted name of the module that is running
-    scopes: Mapping[Any, str] = {}  # of all modules inside the outermost one that is running
+    scopes: Mapping[Any, str] = {}  # names of all modules inside the outermost one that runs
     watchers: tuple[Watcher, ...] = ()
     outer: Mode | None = None  # what a `Block` goes back to
 
@@ -71,9 +71,9 @@ current_mode = _MODE.get
 
 
 class Block(contextlib.ContextDecorator):
-    """A change of mode for a `with` block or a decorated function; entered as often as one likes.
+    """A change of mode, for a `with` block or a decorated function.
 
-    It keeps nothing itself, so that one Block may be entered twice, inside itself and by threads.
+    It holds no state, so one Block may be entered twice, inside itself, and by several threads.
     """
 
     def __init__(self, change: Callable[[Mode], Mode]) -> None:

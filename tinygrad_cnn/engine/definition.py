@@ -11,8 +11,9 @@ from typing import Any
 def add_up(terms: Iterable[Any]) -> Any:
     """The sum of Scalars, or of numbers; 0.0 if there are none.
 
-    It begins with the first term, so that the graph of a sum has no "0 +" in it. Of floats it is
-    the same on every Python: since 3.12, the built-in `sum` carries rounding errors along.
+    It begins with the first term, so that the graph of a sum has no "0 +" in it. Sums of floats are
+    the same on every Python; those of the built-in `sum` are not, which since 3.12 compensates
+    rounding errors.
     """
     total = None
     for term in terms:
@@ -21,9 +22,9 @@ def add_up(terms: Iterable[Any]) -> Any:
 
 
 def first_to_beat(values: Iterable[Any], beats: Callable[[Any, Any], bool]) -> Any:
-    """The largest of Scalars, if `beats` is `operator.gt`: of equal ones the first.
+    """The largest of some Scalars if `beats` is `operator.gt`, the smallest if it is `operator.lt`.
 
-    A NaN beats all else, as in NumPy; of several the first.
+    Of equal ones it is the first. NaN beats all other values, as in NumPy; again the first one.
     """
     best, *others = values
     for value in others:
@@ -62,6 +63,6 @@ def position(at: tuple[int, ...], shape: tuple[int, ...]) -> int:
 
 
 def broadcast_index(at: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Where output index `at` reads an input of `shape`: aligned from the right, 0 in axes of 1."""
+    """Where output index `at` reads a broadcast input of `shape`: at 0 along axes of size 1."""
     tail = at[len(at) - len(shape) :] if shape else ()
     return tuple(0 if size == 1 else i for i, size in zip(tail, shape, strict=True))

@@ -1,4 +1,4 @@
-"""Hooks: functions of yours that see, or replace, what passes by on its way back or forward.
+"""Hooks: your functions that see, or replace, gradients, and what enters and leaves a module.
 
 `Tensor.register_hook` and `nn.Module.register_…_hook` make them; each gives back a `Hook`, whose
 ``remove()`` ends it.
@@ -17,13 +17,13 @@ from .node import Handle, Node
 
 
 class Hook:
-    """A registered function, on the hooks of its owner until it is removed.
+    """A registered function, which is called until it is removed.
 
     Args:
         owner: a node or a module.
         kind: the attribute of the owner that holds its hooks.
         function: what is called.
-        grain: of a node's hook: the class of handles that it sees gradients in.
+        grain: for the hook of a node: Tensor or Scalar, the class in which it sees gradients.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Hook:
     ) -> None:
         if not callable(function):
             raise DtypeError(f"a hook must be a function, got {type(function).__name__}")
-        self._owner = weakref.ref(owner)  # the owner holds the hook, so a reference is a cycle
+        self._owner = weakref.ref(owner)  # a plain reference would be a cycle
         self._kind = kind
         self.function, self.grain = function, grain
         setattr(owner, kind, (*getattr(owner, kind), self))
@@ -44,7 +44,7 @@ class Hook:
         return self.function(*args)
 
     def remove(self) -> None:
-        """Call the function no more. Harmless the second time."""
+        """Stop calling the function. Doing so twice is harmless."""
         owner = self._owner()
         if owner is not None:
             left = tuple(hook for hook in getattr(owner, self._kind) if hook is not self)
@@ -69,8 +69,8 @@ def on_gradient(node: Node, function: Callable[[Any], Any], grain: type[Handle])
 def run_hooks(node: Node, g: Any, grain: type[Handle] | None) -> Any:
     """The gradient at a node after its hooks, as the walk carries it.
 
-    Hooks see what ``.grad`` would show: a Tensor, or a Scalar's float; in a recorded walk (with a
-    `grain`), the recorded gradient.
+    Hooks see what ``.grad`` would show: a Tensor, or for a Scalar a float. In a recorded walk (one
+    with a `grain`) they see the recorded gradient.
     """
     for hook in node.hooks:
         parts = [_shown(part, hook.grain) for part in (g if type(g) is tuple else (g,))]
@@ -96,7 +96,7 @@ def _shown(g: Any, grain: type[Handle] | None) -> Any:
 
 
 def _accepted(answer: Any, g: Any, node: Node, grain: type[Handle] | None) -> Any:
-    """A hook's answer in place of g: of its shape and dtype."""
+    """A hook's answer, which takes the place of g; refused if it has another shape."""
     where = f"hook at {node.describe()}"
     if grain is not None:
         if not isinstance(answer, Handle):

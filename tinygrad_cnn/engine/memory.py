@@ -1,4 +1,4 @@
-"""Whose memory is it? Values in a graph must not change behind its back."""
+"""Which memory may be shared: a value in a graph must not change after it was recorded."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ Array = np.ndarray[Any, Any]
 
 
 def is_frozen(array: Array) -> bool:
-    """Whether nobody can write to the array's memory, not even who made it.
+    """Whether nobody can write to the array's memory, not even the program that made it.
 
-    A read-only flag is not enough: an older view may be writable still, and an array that owns its
-    memory can be unlocked. What a Tensor hands out, bytes, and a file mapped for reading are safe.
+    A read-only flag is not enough: an older view may still be writable, and an array that owns its
+    memory can be made writable again. What a Tensor hands out, bytes, and a file mapped for reading
+    are safe.
 
     Example:
         >>> import numpy as np, tinygrad_cnn as tg
@@ -29,12 +30,12 @@ def is_frozen(array: Array) -> bool:
         base = base.base
     try:
         return memoryview(base).readonly
-    except TypeError:  # None, since the array owns its memory; or no buffer that we know
+    except TypeError:  # no base, since the array owns its memory, or one without a buffer
         return False
 
 
 def never_changes(value: Any) -> bool:
-    """Whether it can be hashed, so that no list or array is in it, at any depth."""
+    """Whether a value can be hashed: then it holds no list and no array, at any depth."""
     try:
         hash(value)
     except TypeError:
@@ -43,7 +44,7 @@ def never_changes(value: Any) -> bool:
 
 
 def snapshot(value: Any) -> Any:
-    """The value itself if it can never change, else a copy of it; of a tuple or list, each part."""
+    """The value itself if it can never change, else a copy; tuples and lists part by part."""
     if isinstance(value, np.ndarray):
         return value if is_frozen(value) else value.copy()
     if type(value) is tuple or type(value) is list:

@@ -5,8 +5,8 @@ to their inputs only, so dropping a result frees everything that only it needed.
 (`Tensor`, `Scalar`) is what users hold; it owns nothing but its node.
 
 Every node carries a `serial`, drawn from one counter for all threads. Inputs are older than what
-is computed from them, so *sorting by serial is a topological order*, and a change to a value
-(`modified`, a serial too) that is younger than a node that used it is a stale use.
+is computed from them, so *sorting by serial is a topological order*. A change to a value draws a
+serial as well (`modified`). If it is younger than a node that used the value, that use is stale.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _by_serial = operator.attrgetter("serial")
 next_serial = itertools.count(1).__next__
-_changing = threading.Lock()  # the latest change, of all threads, is to be the largest serial
+_changing = threading.Lock()  # so that the latest change of all threads has the largest serial
 FREED: tuple[None] = (None,)
 """The inputs of a node whose recording `backward(free_graph=True)` threw away."""
 
 
 class _Rare(Generic[T]):
-    """An attribute that few nodes have. It is in the node's dictionary, made once one is set."""
+    """An attribute that few nodes have, in a dictionary that a node gets when it sets the first."""
 
     def __init__(self, default: T) -> None:
         self.default = default
@@ -53,17 +53,17 @@ class Node:
 
     Attributes:
         op: the op that computed the value; None for a leaf.
-        inputs: a node per argument of the op, None where an optional input was left out; the
-            tuple is empty for a leaf, and for a result computed without recording.
+        inputs: a node for each argument of the op, None where an optional input was left out. The
+            tuple is empty for a leaf, and for a result that was computed without recording.
         value: the array (a tuple of arrays for an op with several outputs), or a Scalar's float.
         options: the op's static arguments, by name.
         scope: dotted name of the module that computed it, e.g. ``features.0.conv1``.
         role: ``"op"``, or, for a leaf, ``"input"``, ``"parameter"`` or ``"constant"``.
         name: the user's name for it, or None.
-        grad: the gradient kept here, or None as long as no backward pass reached it.
+        grad: the gradient kept here, or None if no backward pass has reached it.
     """
 
-    # Programs make nodes by the million. A `__dict__` would take longer to make than the rest.
+    # A program may make millions of nodes, and making a `__dict__` takes longer than all the rest.
     __slots__ = (
         "__weakref__",
         "grad",
@@ -81,7 +81,7 @@ class Node:
     name = _Rare[str | None](None)
     keeps_grad = _Rare(False)
     modified = _Rare(0)
-    latest_change: ClassVar[int] = 0  # of any node: what is younger cannot be a stale use
+    latest_change: ClassVar[int] = 0  # of any node; younger nodes cannot be stale
     hooks = _Rare[tuple[Any, ...]](())  # called with the gradient that arrives: see `hooks.py`
     hooked: ClassVar[bool] = False  # has any node ever had hooks?
     source = _Rare[tuple[str, int] | None](None)
@@ -139,7 +139,7 @@ class Node:
 class Constant(Node):
     """A leaf that stands for a plain number or array in an op's inputs."""
 
-    # Each number that a program adds or multiplies makes one, so what all have in common is here.
+    # Each plain number in an expression makes one, so the class holds what all of them share.
     __slots__ = ("__dict__",)
     role = "constant"
     op = None
@@ -192,7 +192,7 @@ def ancestors(roots: Iterable[Node], *, needing_grad: bool = False) -> list[Node
     """
     stack = [node for node in roots if node.needs_grad or not needing_grad]
     found = set(stack)
-    order = []  # nearly sorted, from which to sort takes less time
+    order = []  # nearly sorted already, so sorting it takes little time
     while stack:
         node = stack.pop()
         order.append(node)

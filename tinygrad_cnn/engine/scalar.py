@@ -1,4 +1,4 @@
-"""`Scalar`: one number whose computation is recorded, the small grain of the same engine."""
+"""`Scalar`: one number whose computation is recorded, by the same engine as a Tensor's."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Scalar(Handle):
         return self.node.value
 
     def __format__(self, spec: str) -> str:
-        """``f"{loss:.3f}"``: the number's."""
+        """``f"{loss:.3f}"`` formats the number."""
         return format(self.node.value, spec) if spec else repr(self)
 
     def __bool__(self) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 _PACKAGE = str(Path(__file__).parents[1].absolute()) + os.sep
-_TUTORIALS = os.path.join(_PACKAGE, "_tutorials")  # where a wheel has them: programs like a user's
+_TUTORIALS = os.path.join(_PACKAGE, "_tutorials")  # in a wheel; they count as user programs
 
 
 def user_line() -> tuple[str, int] | None:

@@ -30,8 +30,8 @@ class Tensor(Handle):
         requires_grad: whether `backward` should compute a gradient for it.
         name: shown in pictures and errors.
         copy: False shares memory that nobody can write to: another Tensor's ``.data``, bytes, a
-            file mapped for reading. All else is copied in any case, since a program that goes on
-            to write to it would change gradients behind the graph's back.
+            file mapped for reading. All other data is copied in any case: if the program wrote to
+            it later, gradients would silently be wrong.
 
     Raises:
         DtypeError: requires_grad with a dtype that is not floating, or data that is not numeric.
@@ -171,7 +171,7 @@ class Tensor(Handle):
     def register_hook(self, function: Callable[[Tensor], Tensor | None]) -> Hook:
         """Call a function with the gradient that arrives here, once it is summed up.
 
-        What the function returns goes on in its place, to `.grad` and to earlier ops; None changes
+        What the function returns takes its place, in `.grad` and for earlier ops; None changes
         nothing. In a recorded pass (``create_graph=True``) it sees, and returns, recorded Tensors.
 
         Returns:
@@ -217,7 +217,7 @@ class Tensor(Handle):
         return float(self.item())
 
     def __format__(self, spec: str) -> str:
-        """``f"{loss:.3f}"``: the one number's; of several, only their ``repr``."""
+        """``f"{loss:.3f}"`` formats a single number; several have no format, only a ``repr``."""
         return format(self.item(), spec) if spec else repr(self)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
@@ -265,7 +265,7 @@ Tensor.grain = Tensor
 
 
 def _numeric(data: Any, what: str) -> np.ndarray[Any, Any]:
-    """An array of this data as it is: a cast would make numbers of None and of strings."""
+    """The data as an array, without a cast: a cast would turn None and strings into numbers."""
     if isinstance(data, Handle):
         data = data.node.value
     try:

@@ -1,7 +1,7 @@
-"""Adaptive pooling: name the output's size, and the windows follow.
+"""Adaptive pooling: the output's size is given, and the windows follow from it.
 
 Along an axis of n cells, window i of o spans cells ⌊i·n/o⌋ … ⌈(i+1)·n/o⌉ − 1. Where o divides n
-these are ordinary windows; else they differ in size by one, and may overlap.
+these are ordinary windows. Otherwise their sizes differ by one, and they may overlap.
 """
 
 from __future__ import annotations
@@ -91,9 +91,9 @@ _MAX = """The largest of each window, the windows chosen to give the output a si
 
 
 def _sum_runs(x: Any, axis: int, runs: list[range]) -> Any:
-    """Sum an axis over runs of its cells, one output for each; on arrays and on Tensors.
+    """Sum an axis over runs of its cells, with one output for each run; on arrays and on Tensors.
 
-    A product with a matrix of zeros and ones would do the same, but spread each NaN over all.
+    A product with a matrix of zeros and ones would do the same, but spread a NaN over all outputs.
     """
     table = _table(runs)
     longest = table.shape[1]

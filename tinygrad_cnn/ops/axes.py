@@ -55,7 +55,7 @@ def with_ones(shape: Shape, axes: tuple[int, ...]) -> Shape:
 
 
 def need_elements(name: str, shape: Shape, axes: tuple[int, ...]) -> None:
-    """Refuse to look for an extreme element where there is none.
+    """Refuse to look for the largest or smallest element of an empty slice.
 
     Raises:
         ShapeError: slices along `axes` are empty.
@@ -69,7 +69,7 @@ def need_elements(name: str, shape: Shape, axes: tuple[int, ...]) -> None:
 def axes_checked(declared: Op, of_elements: bool = False) -> Op:
     """Give an op with options `axis` and `keepdims` their check, and its cost.
 
-    With `of_elements` it refuses to reduce no elements to one.
+    With `of_elements` it refuses empty slices, which have no largest or smallest element.
     """
 
     @declared.check

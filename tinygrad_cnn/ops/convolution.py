@@ -3,9 +3,10 @@
     Y[n, o, i] = b[o] + Σ_{c, a} W[o, c, a] · X[n, c, i·stride + a·dilation − before]
 
 with i and a standing for as many indices as there are spatial axes. It is linear in X and in W.
-Its gradient at X is the *transposed convolution* of Y's, its gradient at W a correlation of X with
-Y's; each of the three is linear in two arguments, and the others are its gradients. So the three
-ops ``convNd``, ``conv_transposeNd`` and ``convNd_weight_grad`` are closed under differentiation.
+The gradient at X is the *transposed convolution* of Y's gradient; the gradient at W is the
+correlation of X with Y's gradient. Each of the three is linear in two arguments, and the other two
+are its gradients. So the three ops ``convNd``, ``conv_transposeNd`` and ``convNd_weight_grad`` are
+closed under differentiation.
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ class _Family:
     # --- checks ------------------------------------------------------------------------------
 
     def _check_arrays(self, name: str, x: Any, w: Any, b: Any, groups: Any) -> tuple[Shape, Shape]:
-        """The shapes of input and weight, if they are such."""
+        """The shapes of input and weight; refused if they do not fit a convolution."""
         X, W = np.shape(x), np.shape(w)
         if len(X) != self.d + 2 or 0 in X[2:]:
             empty = ", which has no cells" if 0 in X[2:] else ""
@@ -361,7 +362,7 @@ _CONV = """Convolution over {d} spatial axes.
         padding: zeros around the input: an int, {d} ints, {d} (before, after) pairs, "valid",
             "same" = "same_upper" (odd padding goes after) or "same_lower" (before, the course's).
         dilation: the distance between kernel elements.
-        groups: input and output channels are split into so many groups, convolved apart.
+        groups: into how many groups input and output channels are split, each convolved by itself.
 
     Returns:
         (N, O, …) with ⌊(n + before + after − dilation·(k−1) − 1)/stride⌋ + 1 along each axis.
@@ -384,10 +385,10 @@ _TRANSPOSE = """Transposed convolution over {d} spatial axes: each input spreads
         w: the kernels, (C, O/groups, …): as for the convolution that it is the gradient of.
         b: a bias for each output channel, (O,), or None.
         stride: how far apart the kernels are laid down; an int or {d} of them.
-        padding: so much is cut off at the border: an int, {d} ints or {d} (before, after) pairs.
-        output_padding: so much is added at the end, to choose among the sizes whose convolution
+        padding: how much is cut off at the border: an int, {d} ints or {d} (before, after) pairs.
+        output_padding: how much is added at the end, to choose among the sizes whose convolution
             has x's size; smaller than the stride.
-        groups: input and output channels are split into so many groups.
+        groups: into how many groups input and output channels are split.
         dilation: the distance between kernel elements.
 
     Returns:

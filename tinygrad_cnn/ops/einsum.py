@@ -27,10 +27,10 @@ _einsum: Op = op("einsum", _forward)
 def einsum(subscripts: str, *operands: Any) -> Any:
     """NumPy's `einsum`: multiply with named axes, and sum over those the output leaves out.
 
-    Three operands or more are multiplied two at a time, and summed between, in the order that is
-    the least work. In any order NaN and infinity reach the same elements: one that NaN reaches is
-    NaN, one that infinity reaches is not finite. Which it is, NaN or an infinity, is up to the
-    order: ∞·(1 − 2) is −∞, and ∞·1 − ∞·2 is NaN.
+    Three or more operands are multiplied two at a time, with sums in between, in the order that
+    takes the least work. NaN and infinity reach the same elements in any order. What NaN reaches is
+    NaN. What infinity reaches is infinite or NaN, and which of the two may depend on the order:
+    ∞·(1 − 2) is −∞, and ∞·1 − ∞·2 is NaN.
 
     Args:
         subscripts: letters for the axes of each operand, e.g. ``"bij,bjk->bik"``; an ellipsis

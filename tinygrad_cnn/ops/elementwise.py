@@ -94,7 +94,7 @@ def _power_vjp_base(g: Any, y: Any, a: Any, b: Any) -> Any:
 
 
 def _power_vjp_exponent(g: Any, y: Any, a: Any, b: Any) -> Any:
-    zero = (constant(a) == 0) & (constant(b) >= 0)  # 0ᵇ does not move with b
+    zero = (constant(a) == 0) & (constant(b) >= 0)  # 0ᵇ does not change with b
     return g * y * log(where(zero, 1.0, a))
 
 
@@ -106,8 +106,8 @@ power = _elementwise(
     symbol="**",
     doc="""a to the power of b. 0⁰ is 1, with a gradient of 0 at both.
 
-    A negative base takes whole exponents only, else the result is NaN. The gradient at the exponent
-    is aᵇ·log a: NaN for a negative base, 0 at a = 0 for b ≥ 0.
+    A negative base needs a whole exponent; otherwise the result is NaN. The gradient at the
+    exponent is aᵇ·log a: NaN for a negative base, 0 at a = 0 for b ≥ 0.
 
     Example:
         >>> import tinygrad_cnn as tg
@@ -123,8 +123,8 @@ power = _elementwise(
 def _where(condition: Any, a: Any, b: Any) -> Any:
     """`a` where the condition holds, else `b`. No gradient flows to the condition.
 
-    Each element of the gradient goes to the side that was taken, and a plain 0 to the other, be
-    that infinite or NaN. But a 0 that flows on into log or sqrt at 0 meets a slope of ∞, and
+    Each element of the gradient goes to the side that was taken, and a plain 0 to the other, even
+    if that is infinite or NaN. But a 0 that flows on into log or sqrt at 0 meets a slope of ∞, and
     0 · ∞ is NaN. So make the input safe as well:
 
     Example:
@@ -148,7 +148,7 @@ where: Op = _elementwise(
 
 
 def _first_wins(beats: Any) -> tuple[Any, Any]:
-    """The vjps of maximum or minimum: the one that wins gets the gradient; of equals the first."""
+    """The vjps of maximum or minimum: the one that wins gets the gradient, a if they are equal."""
 
     def second(a: Any, b: Any) -> Any:
         return beats(b, a) | ((b != b) & (a == a))  # NaN wins over all but another NaN
@@ -163,25 +163,25 @@ maximum = _elementwise(
     np.maximum,
     lambda a, b: b if b > a or b != b else a,
     *_first_wins(operator.gt),
-    doc="The larger of a and b, NaN if one is; of equals the gradient goes to a.",
+    doc="The larger of a and b, NaN if one is NaN; if they are equal, a gets the gradient.",
 )
 minimum = _elementwise(
     np.minimum,
     lambda a, b: b if b < a or b != b else a,
     *_first_wins(operator.lt),
-    doc="The smaller of a and b, NaN if one is; of equals the gradient goes to a.",
+    doc="The smaller of a and b, NaN if one is NaN; if they are equal, a gets the gradient.",
 )
 
 # --- functions of one number -----------------------------------------------------------------
 
 
 def _relu(x: Any) -> Any:
-    """The larger of x and 0; NaN of NaN. The gradient at 0 is 0, and so it is at NaN."""
+    """The larger of x and 0; NaN stays NaN. The gradient at 0 and at NaN is 0."""
     return np.maximum(x, 0)
 
 
 def floating(x: Any) -> Any:
-    """x, of integers or booleans as float64: small integers would overflow without a word."""
+    """x; integers and booleans as float64, since small integers would overflow silently."""
     x = np.asarray(x)
     return x.astype(np.float64) if x.dtype.kind in "iub" else x
 

@@ -1,8 +1,8 @@
 """Normalisation within one example: layer norm (Ba et al. 2016) and group norm (Wu & He 2018).
 
-Both standardise rows: of the last axes, or of a group of channels with all their positions. Then
-each element is scaled and shifted. Nothing depends on the rest of the batch, so training and
-evaluation are the same.
+Layer norm standardises the last axes of each example, group norm a group of channels with all its
+positions. Then each element is scaled and shifted. Nothing depends on the rest of the batch, so
+training and evaluation are the same.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .options import integer, need_floating, number, sizes
 
 def _standardised(rows: Any, eps: float) -> tuple[Any, Any]:
     """x̂ = (x − μ)/√(σ² + ε) along the last axis, and 1/√(σ² + ε); on arrays and on Tensors."""
-    if rows.dtype == np.float16:  # whose squares overflow from 256 on
+    if rows.dtype == np.float16:  # its squares overflow from 256 on
         rows = rows.astype(np.float32)
     centred = rows - rows.mean(axis=-1, keepdims=True)
     rstd = ((centred * centred).mean(axis=-1, keepdims=True) + eps) ** -0.5
@@ -29,7 +29,7 @@ def _standardised(rows: Any, eps: float) -> tuple[Any, Any]:
 
 
 def _normalised(x: Any, rows: Any, weight: Any, bias: Any, eps: float) -> Any:
-    """γ·x̂ + β; `rows` lays out x as rows to standardise, weight and bias broadcast to x."""
+    """γ·x̂ + β. `rows` makes of x the rows to standardise; weight and bias broadcast to x."""
     hat, _ = _standardised(rows(x), eps)
     y = hat.reshape(x.shape).astype(x.dtype, copy=False)
     y = y if weight is None else y * weight
@@ -39,9 +39,9 @@ def _normalised(x: Any, rows: Any, weight: Any, bias: Any, eps: float) -> Any:
 def _gradients(
     g: Any, x: Any, rows: Any, weight: Any, bias: Any, shared: tuple[int, ...], eps: float
 ) -> tuple[Any, ...]:
-    """The vjps at x, weight and bias; weight and bias are shared along the axes `shared`.
+    """The gradients at x, weight and bias. Along the axes `shared`, weight and bias are the same.
 
-    Through x̂ go the direct term, and what moves with the mean and with the variance.
+    Each x moves its own x̂ directly, and all x̂ of its row through the mean and the variance.
     """
     hat, rstd = _standardised(rows(x), eps)
     g_hat = rows(g if weight is None else g * weight)
@@ -76,7 +76,7 @@ def _layer_norm(
 
 
 def _rows(normalized_shape: Shape) -> Any:
-    """The last axes as one: of each example a row for each index of its other axes."""
+    """A function that makes one axis, the rows to standardise, of the last axes."""
     d, size = len(normalized_shape), math.prod(normalized_shape)
     return lambda x: x.reshape((*x.shape[: x.ndim - d], size))
 
@@ -145,7 +145,7 @@ def _group_norm(
 
 
 def _groups(num_groups: int) -> Any:
-    """A group of channels, with all their positions, as one axis: of each example a row a group."""
+    """A function that makes one axis of each group of channels with all its positions."""
     return lambda x: x.reshape((x.shape[0], num_groups, math.prod(x.shape[1:]) // num_groups))
 
 

@@ -71,7 +71,7 @@ def _(at: Shape, x: Any, *, kernel: Shape, stride: Shape) -> Any:
 
 @op
 def locally_connected2d(x: Any, w: Any, b: Any = None, *, stride: Any = 1, padding: Any = 0) -> Any:
-    """A convolution whose kernel is another one at every position.
+    """A convolution with another kernel at every position.
 
     Args:
         x: (N, C, H, W).

@@ -42,10 +42,10 @@ def cross_entropy(
         target: integer classes in 0 … C−1, of shape (N,) or (N, …). It has no gradient.
         weight: how much each class counts, (C,), or None; a constant. "mean" divides by the
             weights of the targets.
-        ignore_index: a target that does not count at all. Where nothing counts, "mean" is NaN,
-            0/0, but its gradient is 0.
-        reduction: "mean", "sum", or "none" for one loss an example.
-        label_smoothing: so much of the target's 1 is spread evenly over all classes.
+        ignore_index: a target that does not count at all. Where nothing counts, "mean" is 0/0,
+            which is NaN, but its gradient is 0.
+        reduction: "mean", "sum", or "none" for one loss for each example.
+        label_smoothing: the share of the target's 1 that is spread evenly over all classes.
 
     Raises:
         ShapeError: target's or weight's shape does not fit the logits'.
@@ -72,7 +72,7 @@ def nll_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Any:
-    """−log_probabilities[target]: `cross_entropy` for those who took the log-softmax themselves.
+    """−log_probabilities[target]: `cross_entropy` of what a log-softmax has given already.
 
     Args and errors: as for `cross_entropy`.
 
@@ -174,12 +174,12 @@ def _(log_probabilities: Any, target: Any, **options: Any) -> dict[str, Any]:
 
 
 def _shares(q: Any, total: Any, reduction: str) -> Any:
-    """How much of the loss's cotangent each −log p gets; 0 of what counts 0, also of nothing."""
+    """The share of the loss's cotangent for each −log p; 0 where q is 0, even if `total` is 0."""
     return np.divide(q, total, out=q, where=q != 0) if reduction == "mean" else q
 
 
 def _spread(g: Any, q: Any, reduction: str) -> Any:
-    """The cotangent of the loss as that of each example's, ready to go with (N, C, …)."""
+    """The cotangent of the loss, in a shape that broadcasts to (N, C, …)."""
     return g.reshape((q.shape[0], 1, *q.shape[2:])) if reduction == "none" else g
 
 
@@ -314,7 +314,7 @@ def mse_loss(x: Any, target: Any, *, reduction: str = "mean") -> Any:
 
     Args:
         x, target: of one shape; nothing is broadcast.
-        reduction: "mean", "sum", or "none" for one loss an element.
+        reduction: "mean", "sum", or "none" for one loss for each element.
 
     Raises:
         ShapeError: the shapes differ.
@@ -352,7 +352,7 @@ def binary_cross_entropy_with_logits(
     Args:
         x: logits, of any shape.
         target: probabilities in 0 … 1, of the same shape.
-        reduction: "mean", "sum", or "none" for one loss an element.
+        reduction: "mean", "sum", or "none" for one loss for each element.
         pos_weight: how much positive targets count, broadcast against x, or None; a constant.
 
     Raises:

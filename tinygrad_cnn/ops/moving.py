@@ -24,7 +24,7 @@ from .shape import concatenate, getitem, scatter_add
 
 @op
 def moveaxis(x: Any, *, source: Any, destination: Any) -> Any:
-    """Some axes at other places; the rest stay in their order.
+    """x with some axes at other places; the rest keep their order.
 
     Raises:
         ShapeError: axes out of range, or that do not pair up.
@@ -100,7 +100,7 @@ def _(at: Shape, x: Any, *, axis: tuple[int, ...]) -> Any:
 
 @op
 def squeeze(x: Any, *, axis: Axis = None) -> Any:
-    """Without the given axes of size 1, or without all of them.
+    """x without the given axes of size 1; without all such axes if none is given.
 
     Raises:
         ShapeError: an axis whose size is not 1.
@@ -141,7 +141,7 @@ def _(at: Shape, x: Any, *, axis: tuple[int, ...]) -> Any:
 
 @op
 def flip(x: Any, *, axis: Axis = None) -> Any:
-    """In reverse order along some axes, or along all.
+    """x in reverse order along some axes, or along all.
 
     Raises:
         ShapeError, DtypeError: an axis out of range, given twice, or no int.
@@ -171,7 +171,7 @@ def _(at: Shape, x: Any, *, axis: tuple[int, ...]) -> Any:
 
 @op
 def roll(x: Any, *, shift: Any, axis: Any = None) -> Any:
-    """Shifted in a circle: what leaves at one end comes in at the other.
+    """x shifted in a circle: what leaves at one end comes in at the other.
 
     With ``axis=None`` the flattened input is rolled, and given its shape again.
 
@@ -221,7 +221,7 @@ def _(at: Shape, x: Any, *, shift: Any, axis: Any) -> Any:
 
 
 def _integers(name: str, option: str, value: Any) -> Any:
-    """An array of integers; an empty list is one, too."""
+    """An array of integers; an empty list counts as one."""
     try:
         array = np.asarray(constant(value))
     except ValueError as error:  # ragged
@@ -372,7 +372,7 @@ def _(at: Shape, *arrays: Any, axis: int) -> Any:
 
 @op
 def split(x: Any, *, sections: Any, axis: int = 0) -> Any:
-    """Parts along an axis, as a tuple: so many equal ones, or cut before the given indices.
+    """Parts along an axis, as a tuple: a number of equal ones, or cut before the given indices.
 
     Raises:
         ShapeError: parts that would be unequal, or cuts that do not rise.
@@ -419,7 +419,7 @@ def _(g: Any, y: Any, x: Any, *, sections: Any, axis: int) -> Any:
 
 @split.definition
 def _(at: Shape, x: Any, *, sections: Any, axis: int) -> Any:
-    return x[at]  # of the first part
+    return x[at]  # the definition is of the first part
 
 
 # --- padding ---------------------------------------------------------------------------------

@@ -156,7 +156,7 @@ def _(out: Shape, x: Shape, weight: Any, bias: Any, **o: Any) -> int:
 def batch_norm_eval(
     x: Any, mean: Any, var: Any, weight: Any = None, bias: Any = None, *, eps: float = 1e-5
 ) -> Any:
-    """Normalise each channel by given statistics; the same map for every example.
+    """Normalise each channel by given statistics, all examples in the same way.
 
     Args:
         x: (N, C) or (N, C, …).
@@ -279,7 +279,7 @@ def batch_norm(
 
 
 def _check_running(which: str, running: Any, shape: Shape) -> None:
-    """Before anything is updated: whether this can be."""
+    """Refuse running statistics that could not be updated, before any of them is."""
     if running is None:
         return
     if not isinstance(running, Tensor | np.ndarray) or running.dtype.kind != "f":

@@ -19,7 +19,7 @@ _INTEGERS, _FLOATS = (int, np.integer), (float, np.floating)
 
 
 def is_integer(value: Any) -> bool:
-    """Whether it is a Python or NumPy int; True and False are not."""
+    """Whether a value is a Python or NumPy int; True and False are not."""
     return type(value) is int or (isinstance(value, _INTEGERS) and not isinstance(value, bool))
 
 
@@ -38,7 +38,7 @@ def integer(name: str, option: str, value: Any, least: int | None = None) -> int
 def number(
     name: str, option: str, value: Any, least: float = -math.inf, most: float = math.inf
 ) -> float:
-    """A number in least … most. It is returned as a Python number, which takes an array's dtype.
+    """A number in least … most, as a Python number, which leaves the dtype of arrays as it is.
 
     Raises:
         OptionError: anything else, NaN included.

@@ -69,7 +69,7 @@ def _window_options(
 def _extended(
     size: Shape, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape, ceil_mode: bool
 ) -> Pairs:
-    """The padding, and with `ceil_mode` so much more at the end that a last window fits.
+    """The padding; with `ceil_mode` enough more at the end for a last window to fit.
 
     That window must begin inside the input or the padding before it, as in PyTorch.
     """
@@ -161,22 +161,22 @@ def _max_pool(d: int) -> Op:
 
 @op
 def unpool(g: Any, index: Any, *, size: Shape) -> Any:
-    """g put back where each window's winner was, and added up: the gradient of max pooling.
+    """g, added up where each window's largest element was: the gradient of max pooling.
 
-    `index` holds the flat spatial index of each winner (−1: none); `size` is the input's spatial
-    shape.
+    `index` holds the flat spatial index of each window's largest element, its *winner*; −1 if there
+    is none. `size` is the input's spatial shape.
     """
     return kernels.unpool(g, index, size)
 
 
 @op
 def take_winners(x: Any, index: Any) -> Any:
-    """The elements of x that won, by flat spatial index: the adjoint of `unpool`."""
+    """The elements of x at the flat spatial indices of the winners: the adjoint of `unpool`."""
     return kernels.take_winners(x, index)
 
 
 def _check_index(name: str, shape: Shape, index: Any) -> None:
-    """Whether `index` names, for the planes of (N, C, …), some of their cells."""
+    """Refuse an index that does not name cells of each plane of an array (N, C, …)."""
     index, planes, cells = np.asarray(index), shape[:2], math.prod(shape[2:])
     if len(planes) != 2 or index.shape[:2] != planes or index.dtype.kind not in "iu":
         raise ShapeError(

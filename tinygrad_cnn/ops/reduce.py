@@ -1,6 +1,6 @@
 """Ops that reduce axes to one number: sum, mean, max, min, prod.
 
-With ``axis=None`` all axes are reduced; a tuple reduces several. `keepdims` leaves them in, of
+With ``axis=None`` all axes are reduced; a tuple reduces several. With `keepdims` they stay, with
 size 1.
 """
 
@@ -171,7 +171,8 @@ def _(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
 def _product_of_others(x: Any, axes: tuple[int, ...]) -> Any:
     """For each element the product of the others in its slice, without dividing by it.
 
-    The factors before it times those after it: two running products, in O(log n) doublings.
+    It is the product of the factors before it, times the product of those after it. Both are
+    running products, which take O(log n) multiplications of whole arrays.
     """
     kept = tuple(a for a in range(x.ndim) if a not in axes)
     moved = x.transpose((*kept, *axes))
@@ -182,7 +183,7 @@ def _product_of_others(x: Any, axes: tuple[int, ...]) -> Any:
 
 
 def _running(x: Any, before: bool) -> Any:
-    """The exclusive running product along the last axis: of all before, or after, each one."""
+    """For each element of the last axis the product of all that are before it, or after it."""
     one = np.ones((*x.shape[:-1], 1), x.dtype)
     n = x.shape[-1]
     y = concatenate([one, x[..., :-1]] if before else [x[..., 1:], one], -1) if n else x

@@ -213,7 +213,7 @@ _BASIC = (int, np.integer, slice, type(None), type(Ellipsis))
 
 
 def _plain_index(name: str, index: Any) -> Any:
-    """An index of slices, ints, None, Ellipsis and arrays: a sequence is an array, as for NumPy."""
+    """An index of slices, ints, None, Ellipsis and arrays; lists become arrays, as in NumPy."""
     if isinstance(index, tuple):
         return tuple(_plain_part(name, part) for part in index)
     return _plain_part(name, index)

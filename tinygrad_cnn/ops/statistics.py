@@ -51,7 +51,7 @@ def std(x: Any, *, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> 
 
 
 def _spread(measure: Any, x: Any, axis: Any, **options: Any) -> Any:
-    """var or std, of the distances from the first element: of equal elements it is exactly 0."""
+    """var or std. The first element is subtracted first, so that equal elements give exactly 0."""
     x = floating(x)
     wide = x.astype(np.result_type(x.dtype, np.float32), copy=False)  # float16 would overflow
     first = wide[tuple(slice(1) if a in axis else slice(None) for a in range(x.ndim))]
@@ -79,7 +79,7 @@ def _centred(x: Any, axis: tuple[int, ...]) -> Any:
 
 
 def _divisor(x: Any, axis: tuple[int, ...], ddof: int) -> int:
-    """n − ddof; 1 for no elements, whose gradients are none either."""
+    """n − ddof; 1 if there are no elements, since then there is no gradient to divide."""
     return math.prod(x.shape[a] for a in axis) - ddof or 1
 
 
@@ -155,7 +155,7 @@ def _(at: Shape, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
 def logsumexp(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """log Σ eˣ over `axis`; stable for x of any size.
 
-    Of nothing but −∞ it is −∞, and its gradient is taken as 0.
+    If all elements are −∞, it is −∞, and its gradient is taken as 0.
 
     Raises:
         ShapeError, DtypeError: an axis out of range, given twice, or no int.
@@ -219,7 +219,7 @@ def _(at: Shape, x: Any, *, axis: int | None) -> Any:
 
 
 def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Where the largest element is, first of equals: plain integers, with no gradient.
+    """Where the largest element is, the first of equal ones: plain integers, with no gradient.
 
     With ``axis=None`` the flattened input is searched.
 
