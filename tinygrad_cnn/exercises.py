@@ -1,4 +1,4 @@
-"""How tutorials check an answer, under the name that they import: see `teaching`."""
+"""How tutorials check answers, under the name by which they import it: see `teaching`."""
 
 from .teaching.exercises import check, check_function, check_gradient, explain
 

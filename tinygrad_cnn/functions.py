@@ -32,7 +32,7 @@ from .ops.shape import reshape
 Function = Callable[..., Any]
 
 argument: Op = op("argument", lambda x: x, lambda g, y, x: g, elementwise=True)
-"""x itself, as a node of its own: what f uses of x beside its argument is not differentiated."""
+"""x itself, as a node of its own, so that other uses of x inside f are not differentiated."""
 
 
 def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
@@ -217,7 +217,7 @@ class _Run:
         self.recorded = recording and self._depends_on_more()
 
     def _argument(self, x: Any, i: int, linked: bool) -> Any:
-        """The i-th argument as a node of its own, which leads on to x if x asks for gradients."""
+        """The i-th argument as a node of its own; computed from x if x asks for gradients."""
         x = x if isinstance(x, Handle) else Tensor(x)
         if linked and x.node.needs_grad:
             return argument(x)
@@ -228,7 +228,7 @@ class _Run:
         return Tensor.of(Node(x.node.value, needs_grad=True, role="input", name=x.node.name))
 
     def _depends_on_more(self) -> bool:
-        """Whether f's value depends on anything that asks for gradients, but new arguments."""
+        """Whether f's value depends on anything else that asks for gradients than its arguments."""
         new = {x.node for x in self.inputs}
         return any(
             not node.inputs and node not in new
@@ -250,7 +250,7 @@ class _Run:
         return self.y.grain.of(Node(self.y.node.value, role="input", name=self.y.node.name))
 
     def pull(self, cotangent: Any) -> tuple[Any, ...]:
-        """The cotangent's way back to each argument; zeros where f does not depend on it."""
+        """Take a cotangent back to each argument; zeros where f does not depend on it."""
         if not self.y.node.needs_grad:
             return tuple(map(_zeros, self.inputs))
         recorded = self.recorded or _asks([cotangent])
@@ -292,12 +292,12 @@ class _Run:
         return found
 
     def like_argnums(self, found: tuple[Any, ...]) -> Any:
-        """The one result, or the tuple, as argnums was one or several."""
+        """The one result if argnums was one number, else the tuple."""
         return found[0] if self.single_argnum else found
 
 
 def _asks(values: Sequence[Any]) -> bool:
-    """Does one of them ask for gradients, now?"""
+    """Whether one of the values asks for gradients, and the current mode records."""
     asking = any(isinstance(v, Handle) and v.node.needs_grad for v in values)
     return asking and current_mode().recording
 

@@ -1,4 +1,4 @@
-"""The command line as a whole: its commands in order, and how bad input is told."""
+"""The command line as a whole: its commands in order, and how bad input is reported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .tour import tour
 from .train import train
 from .tutorial import tutorial
 
-LONGEST_ERROR = 500  # characters; what a file lacks may be a hundred names
+LONGEST_ERROR = 500  # characters; an error may list a hundred names
 UsageError: Any = typer.BadParameter.__bases__[0]  # typer does not export it
 
 

@@ -84,8 +84,8 @@ def check_file(
 
     Raises:
         DataError: the file is not there, or raises.
-        OptionError: no such name, nothing to check, a class that needs arguments, or as many
-            shapes as the layer has no inputs.
+        OptionError: no such name, nothing to check, a class that needs arguments, or a number of
+            shapes that does not fit the layer's inputs.
     """
     found = TARGET.fullmatch(target)
     if found is None:
@@ -163,7 +163,7 @@ def load(path: Path) -> ModuleType:
 
 
 def layers(file: ModuleType) -> dict[str, Any]:
-    """The ops and Modules that a file defines, by name; a class only if it has no instance."""
+    """The ops and Modules that a file defines, by name; a class only without an instance."""
     found: dict[str, Any] = {}
     known = {id(op) for op in OPS.values()}
     values = {n: v for n, v in vars(file).items() if not n.startswith("_")}
@@ -194,13 +194,13 @@ def _named(path: Path, file: ModuleType, name: str) -> Any:
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(public) or 'none'}"
         raise OptionError(f"{path}: there is no {name!r}; {hint}")
     try:
-        return eval(name, vars(file))  # the file, which is the user's, was run just so
+        return eval(name, vars(file))  # an expression by the user, as is the file that was run
     except Exception as error:
         raise OptionError(f"{path}:{name}: {_said(error)}") from error
 
 
 def _layer(path: Path, name: str, value: Any) -> Callable[..., Any]:
-    """What can be called: a class becomes an instance."""
+    """What the name stands for, ready to be called: of a class, an instance."""
     if isinstance(value, type) and issubclass(value, Module):
         needed = [p.name for p in _required(inspect.signature(value))]
         if needed:

@@ -42,7 +42,7 @@ def build_model(name: str, options: list[str] | None) -> Module:
 
 
 def _option(text: str) -> tuple[str, Any]:
-    """activation=relu, width=0.25, sizes=784,100,10, fixed=true."""
+    """Name and value of an option such as activation=relu, sizes=784,100,10 or fixed=true."""
     name, _, value = text.partition("=")
     if not (name.isidentifier() and value):
         raise OptionError(f"--option: NAME=VALUE is needed, such as width=0.25, not {text!r}")

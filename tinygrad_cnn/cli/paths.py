@@ -89,7 +89,7 @@ def draw_paths(
 
     Raises:
         OptionError: no such model, data set or kind; or images that do not fit the model.
-        GraphError: a model without any way from the images to the loss.
+        GraphError: the loss does not depend on the images.
     """
     from viz.paths import unroll
 

@@ -45,7 +45,7 @@ def data_of(
 def try_on(name: str, network: Any, data: Dataset) -> None:
     """Refuse data that the network cannot take, before anything is trained or read.
 
-    Images that are too small for it are enlarged, as they reach it, by a whole number.
+    Images that are too small for it are enlarged by a whole factor when they reach it.
     """
     needed, found = network.input_shape, data.inputs.shape[1:]
     try:
@@ -69,14 +69,14 @@ def try_on(name: str, network: Any, data: Dataset) -> None:
 
 
 def _enlarged(images: Tensor, times: int) -> Tensor:
-    """Every pixel as so many squared; images need no gradient."""
+    """Images with each pixel repeated along height and width; they need no gradient."""
     return Tensor(images.data.repeat(times, axis=2).repeat(times, axis=3), copy=False)
 
 
 def make_optimizer(
     name: str, network: Module, lr: float | None, momentum: float | None, weight_decay: float
 ) -> optim.Optimizer:
-    """One of `OPTIMIZERS`; what is None takes the value that suits it."""
+    """One of `OPTIMIZERS`; options that are None get its usual values."""
     params = network.parameters()
     if name == "sgd":
         rate, keep = 0.1 if lr is None else lr, 0.9 if momentum is None else momentum
@@ -92,7 +92,7 @@ def make_optimizer(
 def make_schedule(
     name: str, stepper: optim.Optimizer, epochs: int, warmup: float
 ) -> optim.Schedule:
-    """A step schedule has a tenth of the rate in the second third of the epochs, and so on."""
+    """One of `SCHEDULES`. "step" divides the rate by ten after each third of the epochs."""
     if name == "step":
         return optim.StepSchedule(stepper, epochs / 3, warmup=warmup)
     if name == "cosine":
@@ -109,7 +109,7 @@ def resume_from(
     rates: optim.Schedule,
     loader: DataLoader,
 ) -> History:
-    """Load a training that had the same options; another would silently get its old ones back."""
+    """Load a training, if it had the same options: loading would silently bring its own back."""
 
     def options() -> dict[str, Any]:
         return {**stepper.state_dict()["options"], "lr": None, **rates.state_dict()["options"]}

@@ -25,7 +25,7 @@ class AlexNet(Module):
             parameters with 3 channels and 1000 classes. Its local response normalisation, which
             learns nothing, is left out.
         image_size: height and width of the images; 65 is the smallest (63 with `paper`).
-        width: times so many channels and hidden units; ¼ trains on a laptop.
+        width: factor on the numbers of channels and hidden units; ¼ can be trained on a laptop.
 
     Raises:
         OptionError: images too small for the layers.

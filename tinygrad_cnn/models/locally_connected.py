@@ -8,12 +8,12 @@ from .options import activation_layer, pooling_layer
 
 
 class LocallyConnectedNet(Module):
-    """LeNet whose two convolutions have other weights at every position.
+    """LeNet with other weights at every position of its two convolutions.
 
         1×28² → 6×28² → 6×14² → 16×10² → 16×5² → 120 → 84 → 10;   423,038 parameters
 
-    It stands between `MLP` (everything connected) and `LeNet` (local, and the same everywhere):
-    what sharing saves, and what it costs, is the difference to `LeNet` alone. After LeCun,
+    It stands between `MLP` (everything connected) and `LeNet` (local, and the same everywhere). The
+    comparison with `LeNet` shows what sharing weights saves, and what it costs. After LeCun,
     "Generalization and network design strategies", 1989, which makes the same comparison.
 
     Args:

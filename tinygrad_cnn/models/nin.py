@@ -42,7 +42,7 @@ class NiN(Module):
         classes: outputs.
         layout: "large", for images from 67×67; or "small", the paper's own for CIFAR-10's 32×32
             (966,986 parameters with 3 channels, its pooling padded by 1 so that sizes halve).
-        width: times so many channels.
+        width: factor on the numbers of channels.
 
     Raises:
         OptionError: an unknown layout.

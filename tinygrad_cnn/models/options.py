@@ -26,15 +26,15 @@ def choose(model: str, option: str, value: str, known: Mapping[str, T]) -> T:
 
 
 def activation_layer(model: str, name: str) -> Callable[[], Module]:
-    """The layer that computes an activation."""
+    """The class of layers for an activation, by its name."""
     return choose(model, "activation", name, ACTIVATIONS)
 
 
 def pooling_layer(model: str, name: str) -> Callable[[int], Module]:
-    """The layer that pools windows of a size."""
+    """The class of layers for a kind of pooling, by its name."""
     return choose(model, "pooling", name, POOLING)
 
 
 def scaled(channels: int, width: float) -> int:
-    """So many channels in a network of another width; at least one."""
+    """A number of channels times a network's width, rounded; at least one."""
     return max(1, round(channels * width))

@@ -28,7 +28,7 @@ def convolution(in_channels: int, out_channels: int, stride: int) -> Module:
 
 
 class ZeroPadding(Module):
-    """Every stride-th pixel, and zeros in the new channels: the paper's option A. Learns nothing.
+    """Takes every stride-th pixel, and fills the new channels with zeros: the paper's option A.
 
     Args:
         in_channels, out_channels: channels before and after.
@@ -176,7 +176,7 @@ class ResNet(Module):
         shortcut: where a block changes the shape: "projection" (1×1 convolution with batch norm),
             "convolution" (1×1 convolution with bias) or "padding" (zeros; nothing to learn).
         bias: whether the convolutions have one.
-        residual: False gives the plain twin: the same layers, and no shortcuts.
+        residual: False gives the plain twin: the same layers without shortcuts.
 
     Raises:
         OptionError: blocks and channels of different lengths, or an unknown option.

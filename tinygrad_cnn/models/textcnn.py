@@ -37,7 +37,7 @@ class FixedEmbedding(Module):
 
 
 class TextCNN(Module):
-    """Filters of several widths slide along the words; of each, the largest answer counts.
+    """Filters of several widths slide along the words; the largest output of each is a feature.
 
     With 7 words of 5 dimensions, widths 2, 3, 4 and 2 filters of each (the paper's figure 1):
 
@@ -54,7 +54,7 @@ class TextCNN(Module):
         filters: how many of each width.
         classes: outputs.
         dropout: probability of dropping a feature in training.
-        fixed: d2l.ai's variant: a second embedding that is not learned stands beside the first.
+        fixed: whether there is a second embedding, which is not learned: d2l.ai's variant.
         vectors: (V, dimensions), what the embeddings begin with, such as GloVe's. If None,
             U(±0.25), as in Kim, arXiv:1408.5882.
 

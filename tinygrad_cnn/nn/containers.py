@@ -53,9 +53,9 @@ class Residual(Module):
 
     Args:
         branch: F, the layers that are stepped over.
-        shortcut: how x gets to the addition; the identity if None, or, where the branch changes
-            the shape, a projection such as a 1×1 convolution.
-        activation: applied after the addition; none if None.
+        shortcut: how x gets to the addition; None for the identity. Where the branch changes the
+            shape, it must be a projection, such as a 1×1 convolution.
+        activation: applied after the addition; None for none.
 
     Raises:
         DtypeError: one of them is no Module.

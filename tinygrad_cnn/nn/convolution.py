@@ -179,7 +179,7 @@ class ConvTranspose3d(_Transposed):
 
 
 class LocallyConnected2d(Module):
-    """A convolution whose kernel is another one at every position: see `tg.locally_connected2d`.
+    """A convolution with another kernel at every position: see `tg.locally_connected2d`.
 
     Args:
         in_channels, out_channels: channels of input and output.

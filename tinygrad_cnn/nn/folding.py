@@ -24,14 +24,14 @@ def fold_batch_norm(layer: Module, bn: BatchNorm) -> Module:
 
         γ·(W x + b − μ)/√(σ²+ε) + β  =  W′ x + b′,    W′ = W·γ/√(σ²+ε),  b′ = (b − μ)·γ/√(σ²+ε) + β
 
-    That is why batch norm before the activation costs nothing at test time.
+    So at test time, batch norm before the activation costs nothing.
 
     Args:
         layer: a convolution, or Linear; it stays as it was.
         bn: its running statistics and its γ and β are used.
 
     Raises:
-        OptionError: another kind of layer, or other channels than the layer puts out.
+        OptionError: another kind of layer, or a batch norm of another number of channels.
 
     Example:
         >>> import numpy as np, tinygrad_cnn as tg
@@ -108,7 +108,7 @@ def use_population_statistics(model: Module, batches: Iterable[Any]) -> Module:
     if not pooled.sums:
         raise OptionError("use_population_statistics: there are no batches")
     for name, bn in norms.items():
-        if name in pooled.sums:  # else it did not run
+        if name in pooled.sums:  # otherwise it did not run
             bn.running_mean.data, bn.running_var.data = pooled.statistics(name)
     return model
 

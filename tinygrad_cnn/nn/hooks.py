@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @op
 def boundary(*arrays: Any) -> Any:
-    """The arrays themselves: where what enters or leaves a module is one node, to be watched."""
+    """The arrays themselves, through one node: hooks see there what enters or leaves a module."""
     return arrays
 
 
@@ -43,7 +43,7 @@ def call(module: Module, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
 
 
 def _marked(values: tuple[Any, ...]) -> tuple[tuple[Any, ...], Node | None]:
-    """Lead those that need gradients through one `boundary`; its node, None if none does."""
+    """The values, with those that need gradients led through one `boundary`; and its node."""
     asking = [i for i, v in enumerate(values) if isinstance(v, Handle) and v.node.needs_grad]
     if not asking:
         return values, None
@@ -52,7 +52,7 @@ def _marked(values: tuple[Any, ...]) -> tuple[tuple[Any, ...], Node | None]:
     for i, value in zip(asking, passed, strict=True):
         marked[i] = value
     node = passed[0].node.inputs
-    return tuple(marked), node[0] if node else None  # not recorded: there is no node
+    return tuple(marked), node[0] if node else None  # None if nothing is recorded
 
 
 def _watched(module: Module, entry: Node | None, output: Any) -> Any:

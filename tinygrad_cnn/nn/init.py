@@ -1,7 +1,7 @@
-"""How weights begin: PyTorch's default, and Xavier, He and normal by name.
+"""How weights are initialised: PyTorch's default, and Xavier, He and normal by name.
 
 A weight has shape (out, in, kernel …). Its *fan in* is how many inputs one output sums over, its
-*fan out* how many outputs one input reaches. All draw from the process's generator
+*fan out* how many outputs one input reaches. All functions draw from the process's generator
 (`tg.manual_seed`), in the default dtype.
 """
 
@@ -79,7 +79,7 @@ def initialize(module: Module, name: str) -> Module:
     Args:
         module: changed in place, with all modules inside it.
         name: "xavier_uniform", "xavier_normal", "he_uniform", "he_normal", "normal" (standard
-            deviation 0.01), or "pytorch" (which draws biases, too).
+            deviation 0.01), or "pytorch" (which also draws the biases).
 
     Raises:
         OptionError: an unknown name, or no module.

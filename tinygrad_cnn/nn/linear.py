@@ -59,8 +59,8 @@ class Embedding(Module):
     Args:
         num_embeddings: how many vectors; indices are 0 … num_embeddings − 1.
         embedding_dim: their length.
-        padding_idx: the number of a vector that only fills sentences up: it begins as 0 and gets
-            no gradient. Negative ones count from the end; None: there is none.
+        padding_idx: the index of a vector that only pads sentences. It begins as 0 and gets no
+            gradient. A negative one counts from the end; None if there is no such vector.
 
     Attributes:
         weight: (num_embeddings, embedding_dim), from N(0, 1).

@@ -1,4 +1,4 @@
-"""Losses as layers, for those who keep the loss in a variable; the functions say what they do.
+"""Losses as layers. The functions in `ops.loss` say what they compute.
 
 Each is called as ``loss(prediction, target)``. `reduction` is "mean", "sum" or "none".
 """

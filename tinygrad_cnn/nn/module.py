@@ -42,7 +42,7 @@ class Module:
     _forward_hooks: tuple[Hook, ...] = ()
     _backward_hooks: tuple[Hook, ...] = ()
     has_fans = False  # does its weight map inputs to outputs, (out, in, …)? See `init`
-    position_axes = 0  # how many of its weight's last axes are places that each have a kernel
+    position_axes = 0  # how many of its weight's last axes are positions, each with a kernel
 
     def __init__(self) -> None:
         self.training = True
@@ -76,7 +76,7 @@ class Module:
         if self in now.scopes:
             with mode(scope=now.scopes[self]):
                 return self._run(args, options)
-        prefix = f"{now.scope}." if now.scope else ""  # the outermost module names those inside
+        prefix = f"{now.scope}." if now.scope else ""  # the outermost module names all inside it
         scopes = {module: prefix + name for name, module in self.named_modules() if name}
         with mode(scopes=scopes):
             return self._run(args, options)
@@ -128,14 +128,14 @@ class Module:
     ) -> Hook:
         """Call ``function(module, grad_inputs, grad_outputs)`` when a backward pass leaves it.
 
-        Hear of forward passes from now on. What enters and leaves the module then passes
-        through nodes of an op `boundary`, so that only this module's own part is seen, also where
-        its input is used elsewhere.
+        It holds for forward passes from now on. In them, what enters and leaves the module passes
+        through nodes of an op `boundary`. So the hook sees the gradients of this module alone, even
+        if its input is used elsewhere as well.
 
         Args:
-            function: gets the gradients that the module sends to its inputs (of those that need
-                one; in order), and those at its outputs. What it returns takes the place of the
-                former; None changes nothing.
+            function: gets the gradients that the module sends to those of its inputs that need
+                one, in order, and the gradients at its outputs. What it returns takes the place of
+                the gradients for the inputs; None changes nothing.
 
         Returns:
             A `Hook`; its ``remove()`` ends it.
@@ -293,7 +293,7 @@ class Module:
 
 
 def unusual(layer: Module, **usual: Any) -> str:
-    """The options of a layer that differ from the usual value, as `describe` goes on with them."""
+    """The options of a layer that differ from their usual values, for the end of `describe`."""
     values = {name: getattr(layer, name, default) for name, default in usual.items()}
     differ = {name: value for name, value in values.items() if value != usual[name]}
     return "".join(f", {name}={value!r}" for name, value in differ.items())

@@ -1,4 +1,4 @@
-"""Adam (Kingma, Ba 2014), and AdamW (Loshchilov, Hutter 2017), which decays weights apart."""
+"""Adam (Kingma, Ba 2014), and AdamW (Loshchilov, Hutter 2017), whose weight decay is separate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .optimizer import Array, Memory, Optimizer
 
 
 class Adam(Optimizer):
-    """Steps scaled, number by number, by the gradient's recent size; as PyTorch means it.
+    """The step of each number is scaled by the recent size of its gradient; as in PyTorch.
 
         g ← ∇ + weight_decay·p
         m ← β₁·m + (1−β₁)·g;   v ← β₂·v + (1−β₂)·g²
@@ -74,7 +74,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam whose weight decay is no part of the gradient: p ← (1 − lr·weight_decay)·p first.
+    """Adam with weight decay apart from the gradient: first p ← (1 − lr·weight_decay)·p.
 
     Args:
         params, lr, betas, eps: as for `Adam`.

@@ -1,4 +1,4 @@
-"""`Optimizer`: what all optimisers share: parameters, options, and a memory per parameter."""
+"""`Optimizer`: what all optimisers share. Parameters, options, and a memory for each parameter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Memory = dict[str, Any]
 
 
 class Optimizer:
-    """Base of the optimisers. One of your own names its `options` and defines `update`.
+    """Base of the optimisers. Your own subclass names its `options` and defines `update`.
 
     Args:
         params: Tensors that ask for gradients.
@@ -28,7 +28,7 @@ class Optimizer:
 
     Raises:
         OptionError: no parameters, or one of them twice.
-        DtypeError: a parameter that is no Tensor with requires_grad, or one Tensor for the params.
+        DtypeError: a parameter that is no Tensor with requires_grad, or params that is one Tensor.
 
     Example:
         >>> import numpy as np
@@ -124,7 +124,7 @@ class Optimizer:
         self._memory = [_copied(memory[str(i)]) for i in range(len(self.params))]
 
     def _check(self, **limits: tuple[float, float]) -> None:
-        """Refuse options outside of low ≤ value < high; make Python numbers of the others."""
+        """Refuse options outside of low ≤ value < high; turn the others into Python numbers."""
         for option, (low, high) in limits.items():
             value = getattr(self, option)
             is_number = isinstance(value, int | float | np.integer | np.floating)

@@ -112,12 +112,12 @@ class StepSchedule(Schedule):
 
 
 class CosineSchedule(Schedule):
-    """From the base rate down half a cosine wave to a floor (Loshchilov, Hutter 2016).
+    """The rate falls along half a cosine wave to a floor (Loshchilov, Hutter 2016).
 
     Args:
         optimizer: whose lr `move_to` sets.
         epochs: when the floor is reached, the warm-up included; it stays there.
-        floor: the last rate, as a part of the base rate.
+        floor: the last rate, as a share of the base rate.
         warmup: epochs of warm-up; the wave begins after it.
 
     Raises:

@@ -11,7 +11,7 @@ from .optimizer import Array, Memory, Optimizer
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent, with momentum and weight decay as PyTorch means them.
+    """Stochastic gradient descent, with momentum and weight decay as in PyTorch.
 
         g ← ∇ + weight_decay·p;   v ← momentum·v + g;   p ← p − lr·v
 

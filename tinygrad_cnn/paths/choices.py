@@ -58,7 +58,7 @@ class Segment:
         return cls(start, tuple(inner), tuple(sorted(adds, key=_serial)), wrt in seen)
 
     def carry(self, g: Any, leading: set[Node]) -> dict[Node, Any]:
-        """A cotangent at `start`, carried on to the adds and to `wrt`; None is no cotangent."""
+        """Carry a cotangent at `start` on to the adds and to `wrt`. None means no cotangent."""
         arrived: dict[Node, Any] = {} if g is None else {self.start: g}
         for node in self.inner:
             if node in arrived:
@@ -99,9 +99,9 @@ class Choices:
         self.count = found + [0] * (len(self.blocks) + 1 - len(found))
 
     def _count(self) -> dict[Choice, list[int]]:
-        """For each choice: in how many ways a path that made it crosses k branches from there.
+        """For each choice and each k: how many ways go on from it that cross k branches.
 
-        The branch of the choice itself counts.
+        If the choice is a branch, that one counts.
         """
         self._ways = {}
         for add in self.blocks:  # inputs first, so what an add leads to is counted already
@@ -118,9 +118,9 @@ class Choices:
         return total
 
     def path(self, length: int, rank: int) -> list[Choice]:
-        """Number `rank`, from 0, of the paths that cross `length` branches, from the loss on.
+        """The choices, from the loss on, of path number `rank` of those with `length` branches.
 
-        A uniformly random rank is therefore a uniformly random path.
+        Ranks count from 0. A uniformly random rank is a uniformly random path.
         """
         made: list[Choice] = []
         segment: Segment | None = self.first
@@ -149,7 +149,7 @@ class Choices:
 def sent(node: Node, g: Any, leading: set[Node]) -> Iterable[tuple[Node, int, Any]]:
     """What a node sends back when `g` arrives: (input, its argument index, cotangent).
 
-    One output of an op that has several sends a tuple with a place for each output.
+    An output of an op with several outputs sends a tuple with a place for each of them.
     """
     with quiet():
         gradients = pull(node, g, leading=leading)
@@ -165,7 +165,7 @@ def sent(node: Node, g: Any, leading: set[Node]) -> Iterable[tuple[Node, int, An
 
 
 def plus(a: Any, b: Any) -> Any:
-    """The sum of two cotangents, where None is nothing; tuples place by place."""
+    """The sum of two cotangents. None counts as zero, and tuples are added part by part."""
     if a is None or b is None:
         return b if a is None else a
     if isinstance(a, tuple):

@@ -2,7 +2,7 @@
 
 The picture of 2ⁿ paths is exact for gradients, since backward is linear. Forward it holds only for
 linear branches: F₂(x + F₁(x)) = F₂(x) + F₂(F₁(x)) is what linear means. Otherwise the sum of the
-unrolled networks is another function, and here is by how much.
+unrolled networks is another function, and `Expansion.difference` says by how much it differs.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Expansion:
         blocks: the residual adds between input and output, in order of creation.
         paths: for each path, which blocks' branches it takes, and its output.
         output: of the network.
-        met: for each path, which blocks it comes by at all, taking their shortcut or branch.
+        met: for each path, which blocks it meets at all, taking their shortcut or their branch.
     """
 
     start: Node
@@ -82,7 +82,7 @@ def expand(what: Module | Graph | Handle, x: Handle | None = None, limit: int = 
     Args:
         what: a model, which is run on `x` in evaluation mode; or a recorded result, or the Graph of
             one.
-        x: the input of the network; may be left out if a recorded result has but one input.
+        x: the input of the network; may be left out if a recorded result has only one input.
         limit: the most blocks; there are up to 2ⁿ paths.
 
     Raises:
@@ -164,7 +164,7 @@ def _depending(start: Node, result: Node) -> list[Node]:
 
 
 def _forward(order: Sequence[Node], start: Node, result: Node) -> dict[Route, Any]:
-    """The value of the result along each route, a route being the choices made so far."""
+    """The value of the result along each route. A route is the choices made so far."""
     last = {parent: node for node in order for parent in node.inputs if parent is not None}
     values: dict[Node, dict[Route, Any]] = {start: {(): start.value}}
     for node in order[1:]:
@@ -174,7 +174,7 @@ def _forward(order: Sequence[Node], start: Node, result: Node) -> dict[Route, An
             values[node] |= {(*route, (node, True)): value for route, value in branch.items()}
         else:
             values[node] = _along_each(node, values)
-        for parent in node.inputs:  # what nobody needs any more goes, since there are 2ⁿ of them
+        for parent in node.inputs:  # free what is no longer needed: there are 2ⁿ values
             if parent is not None and last.get(parent) is node and parent is not result:
                 values.pop(parent, None)
     return values[result]

@@ -29,8 +29,8 @@ def gradient_paths(loss: Handle, wrt: Handle, max_length: int | None = None) -> 
     Args:
         loss: one number, recorded through residual adds (`residual_add`, `nn.Residual`).
         wrt: an input, an activation or a parameter.
-        max_length: the longest paths to keep apart, for very deep networks; the rest is then one
-            part (`left_out` is its share). None keeps all lengths apart.
+        max_length: up to which length paths are kept apart, for very deep networks. All longer ones
+            are then one part, and `left_out` is its share. None keeps all lengths apart.
 
     Raises:
         GraphError: the loss does not depend on `wrt`, or `wrt` asks for no gradient.
@@ -124,7 +124,7 @@ class GradientPaths:
 
     @property
     def left_out(self) -> float:
-        """The share of all paths longer than `max_length`, as one; 0 if there are none."""
+        """The share of all paths longer than `max_length` together; 0 if there are none."""
         return self._shares[-1]
 
     @property
@@ -157,10 +157,9 @@ class GradientPaths:
     def paths(self, limit: int = 20) -> Iterator[Path]:
         """Every path, as a boolean for each block (was its branch taken?), with its gradient.
 
-        Depth first: paths that make the same choices at first share that part of the work, so
-        that 2ⁿ paths of a chain take 2ⁿ − 1 branch vjps, and only n cotangents are kept. Shortcuts
-        come before branches, and the last block is decided first. A block that is not met counts
-        as not taken.
+        Depth first: paths that begin with the same choices share that part of the work. So 2ⁿ paths
+        of a chain take 2ⁿ − 1 branch vjps, and only n cotangents are kept. Shortcuts come before
+        branches, and the last block is decided first. A block that is not met counts as not taken.
 
         Raises:
             OptionError: more than `limit` blocks, since there are up to 2ⁿ paths.
@@ -176,7 +175,7 @@ class GradientPaths:
         """Like `paths()`, with each path as the choices that it meets, from the loss on.
 
         A choice is a block's residual add, and whether its branch is taken. So a block that is not
-        met can be told from one whose shortcut is taken.
+        met differs from one whose shortcut is taken.
         """
         stack: list[tuple[Segment, Any, tuple[Choice, ...]]]
         stack = [(self._choices.first, self._cotangent, ())]
@@ -235,8 +234,8 @@ class GradientPaths:
     def single_norms(self, samples: int = 10, seed: int = 0) -> list[float]:
         """The mean gradient norm of single paths of each length, up to `max_length`.
 
-        Of all paths of a length if there are no more than `samples`, else of so many sampled ones.
-        NaN for a length that no path has.
+        If there are at most `samples` paths of a length, all are measured, otherwise `samples` that
+        are drawn. NaN for a length that no path has.
         """
         if _check_whole("single_norms: samples", samples) < 1:
             raise OptionError("single_norms: samples must be at least 1")
@@ -311,7 +310,7 @@ class GradientPaths:
 
 
 def _times(number: int, mean: float) -> float:
-    """Their product, also where the number is beyond any float."""
+    """Their product, even if the number is too large for a float."""
     if not math.isfinite(mean):
         return mean
     try:

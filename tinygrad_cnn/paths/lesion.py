@@ -79,9 +79,9 @@ def without_block(loss: Handle, wrt: Handle, block: Node) -> BlockLesion:
 def lesion(model: Module, name: str) -> Iterator[Module]:
     """Skip one module of a model: inside the `with` block its output is its input.
 
-    Any module whose output has its input's shape can be skipped, so a block of a plain network as
-    well as a residual one. That shape is found by running the module once, in evaluation mode and
-    unrecorded, whenever it is called; nothing in it changes.
+    Any module whose output has its input's shape can be skipped, in a plain network as well as in a
+    residual one. To find that shape, each call runs the module once, in evaluation mode and without
+    recording; nothing in it changes.
 
     Args:
         model: any module.

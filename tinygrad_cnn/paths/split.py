@@ -33,12 +33,12 @@ class Split:
 def split(
     order: Sequence[Node], wrt: Node, cotangents: dict[Node, Any], max_length: int | None = None
 ) -> Split:
-    """Carry cotangents back to `wrt`, apart by the number of branches that they crossed.
+    """Carry cotangents back to `wrt`, in parts by the number of branches that they crossed.
 
         at an add:   G_k → skip as G_k, → branch as G_{k+1};     elsewhere: each through the vjp
 
-    A chain of n blocks takes n(n+1)/2 branch vjps. What crosses more than `max_length` branches
-    travels as one part, so that then at most n·(max_length+2) are needed, and nothing is lost.
+    A chain of n blocks takes n(n+1)/2 branch vjps. All that crosses more than `max_length` branches
+    is one part: nothing is lost, and at most n·(max_length+2) vjps are needed.
 
     Args:
         order: the nodes that depend on `wrt`, inputs first.

@@ -48,8 +48,8 @@ class Layer:
         output: its shape without the batch axis.
         steps: how it reads its input, along each spatial axis.
         field: the receptive field of its elements, along each spatial axis.
-        cells: what the one element depends on, of this layer: a set of indices along each spatial
-            axis; empty sets if it does not depend on this layer.
+        cells: which part of this layer the one element depends on: a set of indices along each
+            spatial axis. The sets are empty if it does not depend on this layer.
         grid: how many places the layer has along each spatial axis.
     """
 
@@ -69,8 +69,8 @@ class ReceptiveField:
         input_shape: (C, …).
         layer: where the element is: the module's name, or the op's.
         index: the element.
-        layers: all layers with windows, or of another field, that the element depends on, its own
-            included.
+        layers: those layers that the element depends on, its own included, which have windows or
+            another field than their input.
     """
 
     def __init__(self, graph: Graph, x: Node, target: Node, index: Index | int | None) -> None:
@@ -157,10 +157,10 @@ class ReceptiveField:
     def measured(self) -> Box:
         """The smallest box around the cells where the element's gradient is not 0.
 
-        So that no gradient is 0 by chance, it is measured with all weights positive and on an
-        image that grows brighter towards one corner (then all maxima are at that side of their
-        windows), and on one that grows darker. At the image's border, where padding comes in,
-        maximum pooling may still hide cells.
+        So that no gradient is 0 by chance, all weights are made positive, and there are two images:
+        one grows brighter towards a corner, so that all maxima are at that side of their windows,
+        the other grows darker. At the image's border, next to padding, max pooling may still hide
+        cells.
 
         Raises:
             GraphError: the element's gradient is 0 everywhere.

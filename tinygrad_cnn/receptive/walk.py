@@ -22,14 +22,14 @@ Cells = tuple[frozenset[int], ...]  # along each spatial axis
 
 @dataclass(frozen=True)
 class Axis:
-    """A receptive field along one axis; see above. A jump of 0: the same for all elements."""
+    """A receptive field along one axis: see `field.py`. With a jump of 0, all elements have it."""
 
     size: int = 1
     jump: int = 1
     start: int = 0
 
     def span(self, i: int) -> tuple[int, int]:
-        """The first cell and the last that element i depends on; outside of the image: padding."""
+        """The first cell and the last that element i depends on; outside the image is padding."""
         first = self.start + i * self.jump
         return first, first + self.size - 1
 
@@ -82,8 +82,9 @@ _REDUCING = {"sum", "mean", "max", "min", "prod", "var", "std", "norm", "logsume
 class Walk:
     """Grids, steps and fields of all nodes that depend on x.
 
-    Every node has a grid of places with as many axes as the image: its spatial axes; after
-    flattening, those that it was flattened from; one place, where an op has read all.
+    Every node has a grid of places, with as many axes as the image has spatial ones. They are its
+    own spatial axes, or, after flattening, those from before it. Where an op has read all places,
+    the grid is a single one.
     """
 
     def __init__(self, graph: Graph, x: Node) -> None:
@@ -252,7 +253,7 @@ def _along_channels(options: dict[str, Any]) -> bool:
 
 
 def _union(axes: tuple[Axis, ...], n: int) -> Axis | None:
-    """The field of what depends on several; None if they move at different speeds."""
+    """The field of what depends on several; None if their jumps differ."""
     if len({axis.jump for axis in axes}) > 1:
         all_of_it = [a for a in axes if a.jump == 0 and a.start <= 0 and sum(a.span(0)) >= n - 1]
         return all_of_it[0] if all_of_it else None

@@ -1,6 +1,6 @@
 """What is known of an array that is not kept: its shape and dtype, perhaps statistics.
 
-Both take the place of the array as a node's value, where shape, dtype and size are asked for.
+Both classes take the place of the array as a node's value, and give its shape, dtype and size.
 """
 
 from __future__ import annotations

@@ -28,9 +28,9 @@ def nodes_to_json(
     """A graph's nodes as what JSON can hold.
 
     Args:
-        nodes: each after its inputs. An input that is not among them is written as left out.
-        outputs: those of them that the graph is of.
-        array: what stands for an array of values; its shape and dtype, if left out.
+        nodes: each after its inputs. An input that is not among them is written as unknown.
+        outputs: the nodes that the graph was asked for.
+        array: makes JSON of an array of values; None writes its shape and dtype.
     """
     array = array or _described
     own: dict[Op, int] = {}  # ops that are not built in
@@ -86,7 +86,7 @@ def nodes_from_json(
 
 
 def dumps(data: Json) -> str:
-    """Text of JSON that is valid everywhere: no NaN, which it does not know."""
+    """JSON as text. NaN is refused, since JSON does not know it."""
     return json.dumps(data, allow_nan=False, ensure_ascii=False)
 
 
@@ -94,7 +94,7 @@ def loads(text: str, what: str) -> Json:
     """The JSON in a text.
 
     Raises:
-        DataError: it is none.
+        DataError: the text is no JSON.
     """
     try:
         return json.loads(text)
@@ -134,7 +134,7 @@ def _node_from_json(
 
 
 def _elsewhere() -> Node:
-    """Stands for an input that the graph was a part without."""
+    """Stands for an input outside of the part of a graph that was written."""
     return Node(Description((), "float"), role="input")
 
 
@@ -200,7 +200,7 @@ def _number_from_json(x: Json) -> Any:
 
 
 def option_to_json(value: Any, node: Node, name: str) -> Json:
-    """An op's option. What JSON does not know is an object of one entry that names its kind.
+    """An op's option. What JSON has no form for becomes an object whose one key names its kind.
 
     Raises:
         DtypeError: of a kind that cannot be written.
@@ -268,7 +268,7 @@ def _op_to_json(op: Op) -> Json:
 
 
 def _op_from_json(entry: Json) -> Op:
-    """Stands for an op that was declared elsewhere: known by name, it cannot compute."""
+    """Stands for an op that was declared elsewhere: it has its name, and cannot compute."""
     name = str(entry["name"])
 
     def forward(*_: Any) -> NoReturn:

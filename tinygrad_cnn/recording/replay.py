@@ -17,7 +17,7 @@ def recomputed(nodes: Iterable[Node], changes: Mapping[Node, Any]) -> dict[Node,
 
     Args:
         nodes: each after its inputs.
-        changes: the new values. A Tensor or Scalar takes its node's place itself.
+        changes: the new values. The node of a Tensor or Scalar takes the old node's place.
 
     Raises:
         GraphError: a node holds several outputs, was freed, or was changed after its use.
@@ -72,7 +72,7 @@ def _again(node: Node, became: Mapping[Node, Node]) -> Node:
 
 
 def _changed(old: Node, value: Any) -> Node:
-    """A leaf with another value in the place of a node; of a Tensor or Scalar, its own node."""
+    """A leaf with the new value, to replace a node; a Tensor or Scalar replaces it by its own."""
     what = f"replay: the new value of {old.describe()}"
     if type(old.value) is tuple:
         raise GraphError(f"{what}: it stands for several outputs; change one of them")

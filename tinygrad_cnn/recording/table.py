@@ -1,4 +1,4 @@
-"""`Table`: text in columns, which a terminal shows with rules and colours."""
+"""Text in columns: `aligned`, and `Table`, which a terminal shows with rules and colours."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def aligned(rows: Sequence[Sequence[str]], left: int) -> list[str]:
 
 
 class Table(str):
-    """A table as plain text; printed to a terminal, rich draws it.
+    """A table as plain text; when it is printed to a terminal, rich draws it.
 
     Args:
         header: a word for each column.

@@ -42,10 +42,10 @@ class Trace(Watcher):
         self.records = keep == "values"
         self.events: list[Event] = []
         self.sources: dict[str, str] = {}
-        self._nodes: dict[int, Node] = {}  # all that events speak of, by serial
-        self._computed: set[int] = set()  # inside, or used so: serials
+        self._nodes: dict[int, Node] = {}  # all nodes that events name, by serial
+        self._computed: set[int] = set()  # serials of what ops computed inside, and of their inputs
         self._arrived: dict[int, Any] = {}  # gradients, by the serial of their node
-        # Sums on their way to a node that backward has not come to yet, and their statistics.
+        # Sums of gradients at nodes that backward has not reached yet, with their statistics.
         self._summed: dict[int, tuple[Any, Any]] = {}
 
     # --- watching ------------------------------------------------------------------------------
@@ -88,7 +88,7 @@ class Trace(Watcher):
                     self._kept(parent).grad = total
 
     def add_up(self, event: Event, inputs: Iterable[Node | None]) -> None:
-        """Count in what a backward event carried: at its node, and at inputs that are leaves."""
+        """Add a backward event's gradients to those that have arrived at its node and at leaves."""
         if type(event.cotangent) is not tuple:
             self._add(event.node, event.cotangent)
         edges = event.gradients if self.records else event.sums
@@ -110,7 +110,7 @@ class Trace(Watcher):
         events: Iterable[Event],
         sources: Mapping[str, str],
     ) -> Trace:
-        """A trace recorded before: all nodes that its events speak of, and those in its graph."""
+        """A trace from its parts: all nodes, those computed inside, the events, the sources."""
         made = cls(keep)
         made._nodes = {node.serial: node for node in nodes}
         made._computed = {node.serial for node in computed}
@@ -123,14 +123,14 @@ class Trace(Watcher):
 
     @property
     def nodes(self) -> list[Node]:
-        """All nodes that events speak of: those of `graph`, and what backward met beyond."""
+        """All nodes that events name: those of `graph`, and those that backward met beyond it."""
         nodes = [self._nodes[serial] for serial in sorted(self._nodes)]
         for node in nodes:
             refuse_freed(node)
         return nodes
 
     def _kept(self, node: Node) -> Node:
-        """The node itself, or, where only statistics are kept, its likeness without the array."""
+        """The node itself, or, where only statistics are kept, a copy of it without the array."""
         kept = self._nodes.get(node.serial)
         if kept is None:
             kept = node if self.records else _likeness(node)
@@ -138,7 +138,7 @@ class Trace(Watcher):
         return kept
 
     def _with_inputs(self, node: Node) -> Node:
-        """The same of an op's result; its inputs are kept too."""
+        """An op's result as `_kept` gives it, with its inputs."""
         kept = self._kept(node)
         inputs = tuple(None if p is None else self._kept(p) for p in node.inputs)
         if kept is not node:
@@ -155,7 +155,7 @@ class Trace(Watcher):
         return kept.value
 
     def _gradients(self, step: StepBack) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
-        """The three as they are kept. One array is often several of them: it is summarised once."""
+        """Cotangent, gradients and sums as they are kept; the same array is summarised once."""
         node = step.node
         shown = (_plain(step.cotangent), _plain(step.gradients), _plain(step.sums))
         if self.records:
@@ -198,7 +198,7 @@ class Trace(Watcher):
     def edge_gradients(self) -> dict[tuple[Node, int], Any]:
         """The gradient that flowed along each edge, keyed by (consumer, argument index).
 
-        Of several backward passes inside, their sum; of statistics, the last pass's.
+        Several backward passes inside are added up; of statistics, those of the last one are kept.
         """
         found: dict[tuple[Node, int], Any] = {}
         for event in self.backward_events:
@@ -213,8 +213,8 @@ class Trace(Watcher):
     def gradient(self, x: Node | Handle) -> Any:
         """The gradient that reached a node in this trace; None if none did.
 
-        It is what arrived, summed over the node's edges: at a leaf, before its hooks. Of several
-        backward passes inside, their sum; of statistics, the last pass's.
+        It is the sum over the node's edges; at a leaf, before its hooks. Several backward passes
+        inside are added up; of statistics, those of the last one are kept.
         """
         node = x.node if isinstance(x, Handle) else x
         return self._arrived.get(node.serial)
@@ -222,7 +222,7 @@ class Trace(Watcher):
     def summary(self) -> Table:
         """A table of the ops that ran: module, op, output shape, multiply-adds, time, gradient.
 
-        Text; printed to a terminal, rich draws it.
+        It is text; when it is printed to a terminal, rich draws it.
         """
         rows = [
             (
@@ -261,12 +261,12 @@ class Trace(Watcher):
 def trace(keep: str = "values") -> Iterator[Trace]:
     """Record everything computed inside a `with` block.
 
-    Results are recorded even if no input asks for a gradient. Traces nest: each hears all that
-    happens inside it.
+    Results are recorded even if no input asks for a gradient. Traces may be nested; each records
+    all that runs inside it.
 
     Args:
-        keep: "values" keeps every array; "statistics" keeps of each its `Statistics` alone, so
-            that a trace takes little memory however large the arrays are.
+        keep: "values" keeps every array; "statistics" keeps only the `Statistics` of each, so that
+            a trace takes little memory however large the arrays are.
 
     Raises:
         OptionError: another `keep`.

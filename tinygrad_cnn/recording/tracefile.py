@@ -1,4 +1,4 @@
-"""A recorded run as one file, to hand out: `Trace.save` and `load_trace`.
+"""A recorded run as one file: `Trace.save` and `load_trace`.
 
 The file is safetensors: every array once, and the rest as JSON in its header. Reading it runs no
 code.
@@ -37,7 +37,7 @@ FORMAT = "tinygrad_cnn trace 1"
 
 
 class _Arrays:
-    """The arrays of a file by number, equal ones once."""
+    """The arrays of a file, by number. Equal ones are stored once."""
 
     def __init__(self) -> None:
         self.stored: dict[str, np.ndarray[Any, Any]] = {}
@@ -92,7 +92,7 @@ def write_trace(trace: Trace, path: str | os.PathLike[str]) -> None:
 
 
 def read_trace(path: str | os.PathLike[str], of: Callable[..., Trace]) -> Trace:
-    """The trace in a file, made by `of` of its settings, nodes, events and sources.
+    """The trace in a file, which `of` makes from its settings, nodes, events and sources.
 
     Raises:
         DataError: see `load_trace`.
@@ -134,7 +134,7 @@ def _event(entry: Json, nodes: list[Node], array: Callable[[Json], Any]) -> Even
 
 
 def _file_names(trace: Trace) -> dict[str, str]:
-    """What the files of a trace's source lines are called in its file: no directories."""
+    """For each source file of a trace its name in the saved file, without directories."""
     names: dict[str, str] = {}
     for source in [
         *(node.source for node in trace.nodes),

@@ -33,7 +33,7 @@ class Cells:
     Args:
         value: the array.
         name: of the array.
-        compute: gives the Scalar of an element; left out, each element is a number of its own.
+        compute: gives the Scalar of an element; if None, each element is a leaf.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ def zoom(y: Tensor, index: int | tuple[int, ...] = (), depth: int = 1) -> Scalar
 
 
 def label(name: str, index: Index) -> str:
-    """How an element is called: ``x[0,2]``; the only one of an array of no axes just ``x``."""
+    """The name of an element, such as ``x[0,2]``; just ``x`` if the array has no axes."""
     return f"{name}[{','.join(map(str, index))}]" if index else name
 
 
@@ -168,11 +168,11 @@ def _define(node: Node, at: Index, depth: int, arrays: dict[Node, Cells]) -> Sca
     ]
     with scope(node.op.name):
         result = node.op.define(at, inputs, node.options or {})
-    return result if isinstance(result, Scalar) else Scalar(result)  # a number: an empty sum
+    return result if isinstance(result, Scalar) else Scalar(result)  # an empty sum is a number
 
 
 def _cells(array: Node, name: str, depth: int, arrays: dict[Node, Cells]) -> Cells:
-    """The elements of an array, the same for all that read it; opened in turn if depth is left."""
+    """The elements of an array, shared by all that read it, and opened in turn if depth allows."""
     if array in arrays:
         return arrays[array]
     producer = _opened(array) if depth > 0 else None
@@ -207,7 +207,7 @@ def _producer(node: Node) -> Node:
 
 
 def _opened(array: Node) -> Node | None:
-    """The op's node behind an array, if it has a definition; else the array stays closed."""
+    """The op's node behind an array if it has a definition, else None: it is not opened."""
     if array.op is OUTPUT and array.options and array.options["index"] != 0:
         return None
     producer = _producer(array)

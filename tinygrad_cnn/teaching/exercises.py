@@ -36,8 +36,8 @@ def check(
     Args:
         name: what the answer is called.
         answer, expected, tolerance: as for `explain`.
-        kernel: if many answers are right, the shape that one must have, and what is done with it:
-            then not the answer is compared, but what that gives.
+        kernel: for questions with many right answers: the shape that an answer must have, and a
+            function of it. Then the function's result is compared with `expected`.
 
     Example:
         >>> check("sum", 6, 6.0)
@@ -64,7 +64,7 @@ def check(
 
 
 def explain(answer: Any, expected: Any, *, tolerance: float = 1e-6) -> str | None:
-    """What is wrong with an answer, in words that do not give the right one away; None if nothing.
+    """What is wrong with an answer, without giving the right one away; None if it is right.
 
     Args:
         answer: a number, nested lists, an array, a Scalar or a Tensor; ``...`` if not given yet.
@@ -183,7 +183,7 @@ def _failure(
     right = expected(*case)
     try:
         given = answer(*case)
-    except Exception as error:  # whatever the student's code does: say it, and go on
+    except Exception as error:  # a student's code may raise anything: report it, and go on
         return f"not yet. {call} raised {type(error).__name__}: {error}"
     if _unfinished(given):
         return _UNFINISHED

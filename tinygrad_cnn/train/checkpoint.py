@@ -28,7 +28,7 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 FilePath = str | os.PathLike[str]
 
 _KEY = "tinygrad_cnn"  # of the metadata; one key alone, since safetensors keeps no order
-_TRAINING = "training/"  # no module is called so: a slash is in no name
+_TRAINING = "training/"  # a name of a module has no slash in it
 _LOADER = ("seed", "batch_size", "shuffle", "drop_last")
 
 
@@ -54,8 +54,8 @@ def save(
         loader: a `DataLoader`: which epoch comes next, and by what seed.
         history: of the training so far.
 
-    The state of the random generator (`tg.manual_seed`) is always saved. PyTorch loads a model
-    that is saved alone as it is; of a training, ``strict=False`` leaves out what is not its own.
+    The state of the random generator (`tg.manual_seed`) is always saved. PyTorch can load a model
+    that was saved alone. From the file of a training it takes the model with ``strict=False``.
 
     Raises:
         DataError: the folder does not exist or is read-only, the path is one, or the disk is full.
@@ -107,9 +107,9 @@ def load(
 ) -> History:
     """Set the model, and whatever else is given, to what a checkpoint holds.
 
-    With an optimiser, the training goes on: the random generator too is set. If anything does not
-    fit, nothing is changed. Files that other programs wrote are fine as far as the model goes, if
-    the names of their tensors are its own.
+    With an optimiser, for a training that goes on, the random generator is set as well. If anything
+    does not fit, nothing is changed. A file that another program wrote can set the model, if its
+    tensors have the model's names.
 
     Args:
         path: the file.
@@ -124,8 +124,8 @@ def load(
         DataError: the file is missing or damaged.
         ShapeError: it is of another model; lists what is missing, unexpected, or of another shape.
         DtypeError: its tensors are of another dtype than the model's.
-        OptionError: its tensors fit, and its model computes something else (ReLU for sigmoid, no
-            shortcuts); or it holds no state of what was given, or of another kind.
+        OptionError: its tensors fit, but its model computes something else with them (ReLU in place
+            of sigmoid, no shortcuts); or it has no state of what was given, or of another kind.
     """
     path = Path(path)
     weights, rest = _read(path)
@@ -168,8 +168,8 @@ def restore(path: FilePath, name: str | None = None) -> Module:
     Raises:
         DataError: the file is missing or damaged.
         ShapeError: it holds a model of another name, or tensors of another model.
-        OptionError: it does not know its model's name, and none is given; or its model was made
-            with other options than the default, and it does not know those.
+        OptionError: it does not say its model's name, and none is given; or its model was made
+            with options other than the default, and it does not say which.
 
     Example:
         >>> import tempfile
@@ -265,7 +265,7 @@ def _check_dtypes(model: Module, weights: Arrays) -> None:
 
 
 def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that JSON can carry; not, say, the vectors that an embedding begins with."""
+    """The options that JSON can hold. An array, such as the vectors of an embedding, it cannot."""
 
     def is_plain(value: Any) -> bool:
         if isinstance(value, list | tuple):
@@ -329,13 +329,13 @@ def _write(path: Path, arrays: Arrays, rest: dict[str, Any]) -> None:
 
     text = json.dumps(rest)
     metadata = {_KEY: json.dumps({"checksum": _checksum(arrays, text), "rest": text})}
-    place = path.resolve()  # of a link, where it leads
+    place = path.resolve()  # for a link, the file that it leads to
     beside = place.with_name(f".{place.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         with open(beside, "xb") as file:
             file.write(to_bytes(arrays, metadata))
             file.flush()
-            os.fsync(file.fileno())  # on the disk, before its name says that it is
+            os.fsync(file.fileno())  # the content is on the disk before the file has its name
         os.replace(beside, place)
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
@@ -374,7 +374,7 @@ def _read(path: Path) -> tuple[Arrays, dict[str, Any]]:
 
 
 def _checksum(arrays: Arrays, text: str) -> str:
-    """Of all that a file holds; safetensors has none of its own."""
+    """A checksum of all that a file holds; safetensors itself has none."""
     digest = hashlib.blake2b(text.encode(), digest_size=16)
     for name in sorted(arrays):
         array = arrays[name]

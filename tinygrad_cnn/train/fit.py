@@ -53,8 +53,8 @@ def fit(
     """Train a classifier.
 
     The same model, loader, options and seed (`tg.manual_seed`) give the same numbers, bit for bit,
-    on one machine with one number of threads (by default its cores;
-    `tg.kernels.parallel.set_num_threads`), which decides the order of some sums.
+    on one machine with the same number of threads, which decides the order of some sums. By default
+    that is the number of cores (`tg.kernels.parallel.set_num_threads`).
     Ctrl-C ends the training after the step that is running.
 
     Args:
@@ -104,7 +104,7 @@ def fit(
     hooks = list(hooks)
 
     def step(inputs: Any, labels: Any) -> tuple[float, Any]:
-        """Learn from one batch; its loss, and which of its answers were right."""
+        """Learn from one batch. Returns its loss, and which of its answers were right."""
         optimizer.zero_grad()
         logits = model(Tensor(inputs, copy=False))
         value = loss(logits, labels)
@@ -179,7 +179,7 @@ def _check(batches: Batches, epochs: int, clip_norm: float | None, patience: int
 def _check_parts(
     model: Module, optimizer: Optimizer, schedule: Schedule | None, held_out: Dataset | None
 ) -> None:
-    """Refuse parts that do not belong together: the training would silently do nothing."""
+    """Refuse parts that do not belong together, since the training would silently do nothing."""
     if set(model.parameters()).isdisjoint(optimizer.params):
         raise OptionError(
             f"fit: the {type(optimizer).__name__} moves no parameter of the "

@@ -1,4 +1,4 @@
-"""Hooks: what may look on at every step of training."""
+"""Hooks: functions that are called at every step of training."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class GradientNorms:
     """A hook that records, for each layer, the Euclidean norm of its parameters' gradients.
 
     Args:
-        every: record each so-manieth step.
+        every: record the first step, and then each step after this many.
 
     Attributes:
         steps: the numbers of the recorded steps.
-        layers: a list per layer, by the module's dotted name, in the model's order; as long as
-            `steps`. A layer that no gradient reached has NaN there.
+        layers: for each layer, by its dotted name, a list as long as `steps`, in the model's order.
+            It has NaN where no gradient reached the layer.
 
     Raises:
         OptionError: `every` is less than 1.

@@ -1,4 +1,4 @@
-"""Ctrl-C, taken note of: a step of training is never left half done."""
+"""Ctrl-C is noted, so that training can end after a whole step."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 @contextmanager
 def noting_interrupt() -> Iterator[Callable[[], bool]]:
-    """Inside, Ctrl-C ends nothing; the function that is given tells whether it came.
+    """Inside the block, Ctrl-C ends nothing; the function that it gives says whether it came.
 
-    A second Ctrl-C raises KeyboardInterrupt, as ever. In a thread other than the main one, which
-    no signal reaches, nothing changes.
+    A second Ctrl-C raises KeyboardInterrupt, as usual. Signals reach the main thread only, so
+    nothing changes in any other thread.
 
     Example:
         >>> with noting_interrupt() as interrupted:

@@ -1,4 +1,4 @@
-"""How an epoch goes: `Tally` adds it up, `Bar` shows it, in a terminal or a notebook."""
+"""Progress of an epoch: `Tally` adds it up, `Bar` shows it in a terminal or a notebook."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class Tally:
         self.examples = self.answers = self.right = 0
 
     def add(self, loss: float, right: np.ndarray[Any, Any]) -> None:
-        """A batch with this mean loss; `right` tells which answers were."""
+        """Count in a batch, by its mean loss and by which of its answers were right."""
         self.loss += loss * len(right)
         self.examples += len(right)
         self.answers += right.size
         self.right += int(right.sum())
 
     def epoch(self, number: int) -> Epoch:
-        """The means so far."""
+        """The means over the batches so far, as the record of an epoch."""
         seconds = time.perf_counter() - self.started
         mean_loss, accuracy = self.loss / self.examples, self.right / self.answers
         return Epoch(number, mean_loss, accuracy, None, seconds)
@@ -54,7 +54,7 @@ class Bar:
         self.show_epochs(history)
 
     def show_epochs(self, history: History) -> None:
-        """Which epoch runs now, and how accurate the last one was on held-out data."""
+        """Show which epoch runs now, and how accurate the last one was on held-out data."""
         text = f"epoch {min(len(history.epochs) + 1, self._epochs)}/{self._epochs}"
         measured = history.epochs[-1].held_out_accuracy if history.epochs else None
         if measured is not None:
@@ -62,7 +62,7 @@ class Bar:
         self._bar.set_description(text)
 
     def show(self, tally: Tally, kind: str) -> None:
-        """One more batch is done, of images or of another kind of examples."""
+        """Move on by a batch, and show the means so far; `kind` says what the examples are."""
         if not self._bar.disable:
             now = tally.epoch(0)
             self._bar.set_postfix_str(
