@@ -1,12 +1,12 @@
 """Settings of all tests: how many examples hypothesis tries, and which ones.
 
-`make test` tries the same ones each time, whoever runs it, in whatever order. What decides them is
-the text of the test and its name; so hypothesis has one version in pyproject.toml, and whatever
-draws from tinygrad_cnn's own generator starts anew at each test.
+`make test` tries the same examples each time, on every machine and in any order. The text of a test
+and its name decide them. So pyproject.toml names one version of hypothesis, and tinygrad_cnn's own
+generator starts anew at each test.
 
-`make fuzz` (`fuzz.py`) tries others, in each run, and thirty times as many of them. So does
-HYPOTHESIS_PROFILE=thorough, or those of ``--hypothesis-seed``. No database of earlier failures is
-read: the seed alone decides.
+`make fuzz` (`fuzz.py`) tries other examples in each run, and thirty times as many. So does
+HYPOTHESIS_PROFILE=thorough; with ``--hypothesis-seed`` it repeats those of that seed. No database
+of earlier failures is read: the seed alone decides.
 """
 
 import os

@@ -1,11 +1,10 @@
 """`make fuzz`: search with fresh examples for what those of `make test` missed.
 
-Rounds of all property tests follow one another, each in random order, with a fresh seed and thirty
-times as many examples, until the time is over; what is running then comes to its end. What failed
-is listed, with its smallest example and the command that repeats it; the exit code is 1 if anything
-did.
+It runs rounds of all property tests until the time is over, and lets the last test finish. Each
+round has a random order, a fresh seed and thirty times as many examples. Failures are listed with
+their smallest example and the command that repeats them, and the exit code is then 1.
 
-This file is the command, and the pytest plugin that it gives each round.
+This file is both the command and the pytest plugin of each round.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ PROFILE = "thorough"
 
 
 def main() -> int:
-    """Search until the time is over, or ctrl-C; 1 if anything failed."""
+    """Search until the time is over, or ctrl-C. Returns 1 if anything failed."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("seconds", type=float)
     parser.add_argument("jobs", type=int)

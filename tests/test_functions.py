@@ -13,7 +13,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def network(x, w):
-    """A small network with a bit of everything that bends: (2, 1, 4, 4), (3, 1, 2, 2) → (2, 3)."""
+    """A small network of several nonlinear ops: (2, 1, 4, 4), (3, 1, 2, 2) → (2, 3)."""
     h = tg.conv2d(x, w, stride=2)
     h = tg.batch_norm_train(tg.tanh(h))[0]
     return tg.log_softmax(tg.global_avg_pool(h * tg.sigmoid(h)), axis=1)

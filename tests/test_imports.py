@@ -1,4 +1,4 @@
-"""Importing: what it loads, that it goes one way, and what is public."""
+"""Imports: what is loaded, that rooms import in one direction only, and what is public."""
 
 import ast
 import re
@@ -63,7 +63,7 @@ def _statements(tree: ast.AST, inside_functions: bool, inside: bool = False) -> 
 
 @cache
 def rooms() -> dict[str, int]:
-    """How high each room stands: the line of ARCHITECTURE.md's table that names it."""
+    """For each room the number of its line in ARCHITECTURE.md's table."""
     text = (ROOT / "ARCHITECTURE.md").read_text()
     table = re.search(r"^## One way\n.*?^```\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     assert table, "ARCHITECTURE.md has no table under 'One way'"

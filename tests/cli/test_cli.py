@@ -34,7 +34,7 @@ def said(*words):
 
 @pytest.fixture(scope="module")
 def lenet(tmp_path_factory):
-    """A LeNet that one epoch trained: its file."""
+    """The file of a LeNet that was trained for one epoch."""
     path = tmp_path_factory.mktemp("trained") / "lenet.safetensors"
     assert "loss" in said("train", "lenet", "--epochs", 1, "--save", path, "--quiet")
     return path

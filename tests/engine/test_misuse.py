@@ -1,4 +1,4 @@
-"""Random programs, abused at random: the gradient is right, or an error of ours says why not."""
+"""Random programs, misused at random: the gradient is right, or an error of ours says why not."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def windows(size, kernel, stride, padding, dilation):
         yield i, [c for c in cells if all(0 <= j < n for j, n in zip(c, size, strict=True))]
 
 
-# Few values, so that ties are common; with them what makes maxima hard.
+# Few values, so that ties are common; and those for which maxima are hard.
 HARD = [-np.inf, -1.0, -0.0, 0.0, 1.0, np.inf, np.nan]
 
 

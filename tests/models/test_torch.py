@@ -151,7 +151,7 @@ PAIRS = {
 
 @pytest.fixture(params=PAIRS)
 def pair(request):
-    """Our network, PyTorch's twin, an input; all in float64, so that agreement is sharp."""
+    """Our network, PyTorch's twin and an input; in float64, so that they must agree closely."""
     make, make_twin, x = PAIRS[request.param]
     tg.manual_seed(0)
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""Every layer, built and called wrongly: it works, or an error of ours names it or its op."""
+"""Every layer, made or called wrongly: it works, or an error of ours names it or its op."""
 
 from __future__ import annotations
 

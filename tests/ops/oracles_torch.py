@@ -43,7 +43,7 @@ TORCH |= {
 
 
 def _all_if_none(x: Any, axis: Any) -> tuple[int, ...]:
-    """The axes as PyTorch wants them; to it () would mean all."""
+    """The axes as PyTorch wants them. It takes () for all axes."""
     assume(axis != () and x.ndim)
     axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
     return tuple(a % x.ndim for a in axes)
@@ -76,7 +76,7 @@ TORCH |= {
 
 
 def _places(shape: Any) -> Any:
-    """Each element's place in the flat array: what NumPy does to them, it does to the elements."""
+    """Each element's place in the flat array; NumPy moves places as it would move elements."""
     return np.arange(math.prod(shape)).reshape(shape)
 
 
@@ -142,7 +142,7 @@ TORCH |= {
 
 
 def _with_weight(t: Any, options: dict[str, Any], name: str) -> dict[str, Any]:
-    """The options, an array among them as a tensor."""
+    """The options, with the weight as a tensor."""
     if options.get(name) is None:
         return options
     return {**options, name: t.tensor(np.array(options[name]))}
@@ -231,7 +231,7 @@ def _weight_gradient(d: int) -> Oracle:
 
 
 def _transposed(d: int) -> Oracle:
-    """Without padding, and the padding then cut off: it may differ from side to side."""
+    """Computed without padding, which is cut off afterwards: the two sides may differ."""
 
     def convolve(
         t: Any,

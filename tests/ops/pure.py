@@ -1,7 +1,7 @@
 """Runs an op's definition on numbers that know Scalar arithmetic and nothing else.
 
-What is not the arithmetic of Scalars (a NumPy function, an op, the array behind the cells) fails,
-so a definition that passes is a textbook formula that `zoom` can draw to the last operation.
+Anything else (a NumPy function, an op, the array behind the cells) fails. So a definition that
+passes is a textbook formula, all of whose operations `zoom` can draw.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def refuse(*_: Any, **__: Any) -> Any:
 
 
 class Number:
-    """A float in the dress of a Scalar: its operators and methods, but unknown to NumPy and ops."""
+    """A float with the operators and methods of a Scalar, which NumPy and ops refuse."""
 
     __array_ufunc__ = None
     __array__ = refuse

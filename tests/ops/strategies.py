@@ -3,8 +3,8 @@
 `CASES[name]` draws a `Case`. A property test of all ops is written once, over `CASES`; a new op
 is held to all of them as soon as it has its entry here.
 
-Values keep away from what a finite difference must not straddle: the kinks of relu and abs, the
-poles of log and division, ties of a maximum. Those points have tests of their own.
+A finite difference must not reach across the kinks of relu and abs, the poles of log and division,
+or ties of a maximum. So values keep away from those points, which have tests of their own.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def spread(rng: np.random.Generator, shape: Any) -> Array:
 
 
 def case(seed: int, kinds: Any, shapes: Any, **options: Any) -> Case:
-    """A case whose i-th input has values of `kinds[i]` and the shape `shapes[i]`; None for None."""
+    """A case whose i-th input has values of `kinds[i]` and shape `shapes[i]`; no input for None."""
     rng = np.random.default_rng(seed)
     inputs = tuple(
         None if shape is None else kind(rng, shape)

@@ -1,7 +1,7 @@
 """Every op, called wrongly: either it computes what its definition says, or it says what is wrong.
 
-A call that is right, from `strategies`, gets one thing broken: the rank, a size or the dtype of an
-input, an option, or its name. NumPy's own errors, from deep inside, are failures.
+One thing is broken in a right call from `strategies`: the rank, a size or the dtype of an input, an
+option, or its name. An error that NumPy raises somewhere inside is a failure.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def _is_as_defined(y: tg.Tensor, tensors: list[tg.Tensor]) -> None:
 
 
 def names_a_shape(said: str, shapes: list[tuple[int, ...]]) -> bool:
-    """Whether a message tells the shape of an input, its spatial part, or its number of axes."""
+    """Whether a message names the shape of an input, its spatial part, or its number of axes."""
     told = {part for shape in shapes for part in (str(shape), str(shape[2:]), f"{len(shape)} axes")}
     return any(part in said for part in told)
 

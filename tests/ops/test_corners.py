@@ -1,6 +1,6 @@
 """The corners: memory layouts, small dtypes, arrays without elements or axes, ties, kinks, poles.
 
-Each convention that is tested here stands in the docstring of its op.
+Each convention that is tested here is in the docstring of its op.
 """
 
 from __future__ import annotations

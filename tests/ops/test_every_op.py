@@ -1,7 +1,7 @@
 """What holds for every op: its forward, vjp and definition agree, to second order.
 
 An op is held to these properties through its strategy in `strategies.py`; an op without one fails.
-Cotangents are random, in number as many as the op has outputs.
+Each output of an op has a random cotangent.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def test_every_op_is_exported_but_those_behind_others():
 
 
 def call(op: Op, inputs: Any, options: dict[str, Any]) -> tuple[Any, ...]:
-    """The op's outputs; a tuple also if there is but one."""
+    """The op's outputs, always as a tuple."""
     result = op(list(inputs), **options) if op.variadic else op(*inputs, **options)
     return result if isinstance(result, tuple) else (result,)
 

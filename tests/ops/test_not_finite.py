@@ -1,4 +1,4 @@
-"""NaN and infinity: they go where the definition sends them, nowhere else, and make no noise."""
+"""NaN and infinity: they go where the definition sends them, nowhere else, and without warnings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import tinygrad_cnn as tg
 from .numerical import close
 from .strategies import CASES
 
-NAN_ALONE = {"binary_cross_entropy_with_logits"}  # of infinite logits it makes NaN, as PyTorch's
+NAN_ALONE = {"binary_cross_entropy_with_logits"}  # infinite logits give NaN, as in PyTorch
 every_op = pytest.mark.parametrize("name", sorted(tg.OPS))
 both_grains = pytest.mark.parametrize(
     "grain", [tg.Scalar, lambda x: tg.Tensor(np.float64(x), requires_grad=True)]

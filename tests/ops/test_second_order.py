@@ -42,9 +42,9 @@ COMPOSED = {"batch_norm_train": batch_norm_train, "layer_norm": layer_norm}
 
 
 def second(case: s.Case, f: Callable[..., Any], wrap: Any, constant: Any, grad: Any) -> list[Any]:
-    """What ⟨first gradients, w⟩ has as gradients, by an engine's `wrap`, `constant` and `grad`.
+    """The gradients of ⟨first gradients, w⟩, by an engine's `wrap`, `constant` and `grad`.
 
-    An output or a gradient that depends on nothing contributes nothing, and has zeros.
+    An output or a gradient that depends on nothing counts as zeros.
     """
     rng = np.random.default_rng(case.seed)
     inputs = [None if x is None else wrap(np.array(x), x.dtype.kind == "f") for x in case.inputs]

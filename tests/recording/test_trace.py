@@ -1,4 +1,4 @@
-"""`trace`: what is heard of a program, forward and backward."""
+"""`trace`: what it records of a program, forward and backward."""
 
 import inspect
 import weakref

@@ -26,7 +26,7 @@ def images(n: int = 96) -> Dataset:
 
 
 def network() -> nn.Module:
-    """Small, with all that has a state: batch norm, dropout."""
+    """A small network with the layers that have a state: batch norm, dropout."""
     return nn.Sequential(
         conv=nn.Conv2d(1, 4, 5, stride=3),
         bn=nn.BatchNorm2d(4),
