@@ -197,6 +197,15 @@ def test_predict_is_evaluation_whatever_the_mode(training):
     assert accuracy(run.model, data) == (by_hand.argmax(axis=1) == data.labels).mean()
 
 
+def test_predict_leaves_each_layer_in_its_own_mode():
+    run = Run()
+    modules = [module for _, module in run.model.named_modules()]
+    run.model.train()
+    modules[-1].eval()  # as one freezes a layer
+    predict(run.model, images().inputs)
+    assert [module.training for module in modules] == [True] * (len(modules) - 1) + [False]
+
+
 # --- errors ----------------------------------------------------------------------------------
 
 
