@@ -1,9 +1,9 @@
-"""Time ours and PyTorch's training steps in turn, each in a process of its own.
+"""Time training steps of this engine and of PyTorch in turn, each in a process of its own.
 
 python benchmarks/apart.py [THREADS] [ROUNDS]
 
-In one process the threads of one engine wait, spinning, while the other computes. Here each has
-its process, and a step of the one begins when a step of the other has ended.
+In one process, waiting threads of one engine would take time from the other. Here each engine has
+its own process, and a step of one begins only after a step of the other has ended.
 """
 
 from __future__ import annotations

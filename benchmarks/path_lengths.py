@@ -5,7 +5,7 @@ python benchmarks/path_lengths.py [--seeds 0 1 2] [--blocks post pre] [--epochs 
 A row for each block kind, seed and state (fresh, trained): the shortest run of lengths that holds
 90 % by the recipe of Veit, Wilber & Belongie 2016 (number of paths × mean gradient norm of sampled
 single ones), by the exact norms ‖G_k‖, and by the signed shares ⟨G_k, g⟩/‖g‖². Real images: the
-8×8 digits. One row of a fresh network, alone: --seeds 1 --blocks pre --epochs 0.
+8×8 digits. For a single row of a fresh network: --seeds 1 --blocks pre --epochs 0.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def train(model: nn.Module, epochs: int, seed: int) -> None:
 
 
 def accuracy(model: nn.Module) -> float:
-    """On the test digits, in evaluation mode."""
+    """The accuracy on the test digits, in evaluation mode."""
     digits = tg.data.load("digits", "test")
     with tg.no_grad():
         logits = model.eval()(tg.Tensor(digits.inputs)).numpy()
@@ -77,7 +77,7 @@ def accuracy(model: nn.Module) -> float:
 
 
 def measure(model: nn.Module, training: bool, images: int, samples: int) -> list[str]:
-    """The three windows, in float64; "lengths (part of all paths)"."""
+    """The three shortest runs, as "lengths (part of all paths)", measured in float64."""
     model.astype(np.float64)
     (model.train if training else model.eval)()
     digits = tg.data.load("digits", "test")[:images]

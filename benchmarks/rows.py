@@ -24,10 +24,10 @@ class Size:
     """How much of everything a run takes.
 
     Attributes:
-        full: all of Fashion-MNIST, or what comes along.
-        epochs: at most so many; None for as many as the row is made for.
-        examples: at most so many in training; None for all.
-        folds: of the sentences.
+        full: whether to use all of Fashion-MNIST, or only the images that come along.
+        epochs: how many at most; None for as many as the row is made for.
+        examples: how many at most in training; None for all.
+        folds: how many splits of the sentences are measured.
     """
 
     full: bool = True
@@ -40,7 +40,7 @@ class Size:
         return tg.data.load("fashion_mnist", split, full=self.full)
 
     def some(self, data: Dataset, n: int | None = None) -> Dataset:
-        """The data, or so many of its examples."""
+        """The data, or at most n of its examples."""
         n = min(x for x in (n, self.examples, len(data)) if x is not None)
         return data if n == len(data) else data.subset(n, seed=0)
 
@@ -119,7 +119,7 @@ def bn_lenet(seed: int, size: Size) -> str:
 
 
 def _at_test_time(model: Any, size: Size, test: Dataset) -> str:
-    """Accuracy by the statistics that batch norm uses, and whether folding changes a prediction."""
+    """The accuracy for each kind of statistics, and whether folding changes a prediction."""
     moving = predict(model, test.inputs)
     folded = predict(folded_bn_lenet(model), test.inputs)
     agree = int((moving.argmax(1) == folded.argmax(1)).sum())
@@ -137,7 +137,7 @@ def _at_test_time(model: Any, size: Size, test: Dataset) -> str:
 
 
 def batch_statistics_accuracy(model: Any, data: Dataset, batch_size: int) -> float:
-    """Accuracy if each test batch is normalised by itself; running statistics stay as they were."""
+    """Accuracy if each test batch is normalised by itself. Running statistics are not changed."""
     state = model.state_dict()
     model.train()
     with tg.no_grad():
@@ -246,7 +246,7 @@ def textcnn(seed: int, size: Size) -> str:
 
 
 def naive_bayes_accuracy(data: Dataset, test: Dataset, words: int) -> float:
-    """Multinomial, on word counts, with one more of each word (Laplace)."""
+    """Accuracy of a multinomial naive Bayes on word counts, with Laplace smoothing."""
     padding = tg.data.Vocabulary.PAD
     counts = np.ones((2, words))
     for label in (0, 1):

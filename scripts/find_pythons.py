@@ -1,7 +1,7 @@
 """Prints the Pythons of this machine that can run the project, as 3.12=/usr/bin/python3.12.
 
-Looked for on the PATH and among pyenv's versions, one for each minor version, lowest first. What
-was found, and what is of no use, is said on stderr.
+It searches the PATH and pyenv's versions, and prints one Python for each minor version, lowest
+first. On stderr it says what it found, and what cannot be used.
 """
 
 import os
@@ -15,7 +15,7 @@ ASK = "import sys, ensurepip, ssl, venv; print(sys.version_info.releaselevel, sy
 
 
 def candidates() -> dict[int, list[Path]]:
-    """Files called python3.N, by N."""
+    """All files called python3.N, by N."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     folders = [*map(Path, os.get_exec_path()), *sorted(pyenv.glob("versions/*/bin"))]
     found: dict[int, list[Path]] = {}
@@ -27,7 +27,7 @@ def candidates() -> dict[int, list[Path]]:
 
 
 def usable(file: Path) -> str | None:
-    """The interpreter that a file is, or a script that it is starts; None if it is of no use."""
+    """The path of the interpreter that a file starts; None if it cannot run the project."""
     try:
         run = subprocess.run([file, "-c", ASK], capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
@@ -37,7 +37,7 @@ def usable(file: Path) -> str | None:
 
 
 def main() -> None:
-    """Say what there is."""
+    """Print what was found."""
     project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
     lowest = int(project["requires-python"].removeprefix(">=3."))
     for minor, files in sorted(candidates().items()):

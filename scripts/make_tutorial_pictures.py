@@ -2,7 +2,8 @@
 
     python scripts/make_tutorial_pictures.py 3 7
 
-draws those of some; without numbers, of all. It runs each tutorial up to its picture.
+draws those of tutorials 3 and 7; without numbers it draws all. Each tutorial is run only up to its
+picture.
 """
 
 import sys
@@ -32,7 +33,7 @@ PICTURES = {
 
 
 def draw(tutorial: Tutorial) -> None:
-    """Run it up to the picture, and save that."""
+    """Run a tutorial up to its picture, and save that."""
     number = tutorial.name[:2]
     wanted = PICTURES.get(number, "")
     session = Session(tutorial)

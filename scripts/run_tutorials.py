@@ -3,7 +3,7 @@
     python scripts/run_tutorials.py          # `make tutorials`
     python scripts/run_tutorials.py 3 6      # some
 
-Longer than `LIMIT` seconds is a failure, and so is a notebook that does not show its pictures.
+It fails if a tutorial takes longer than `LIMIT` seconds, or a notebook does not show its pictures.
 """
 
 import os
@@ -53,7 +53,7 @@ def as_notebook(tutorial: Tutorial) -> None:
 
 
 def timed(run, tutorial: Tutorial, kind: str) -> None:
-    """Run it one way, and say how long that took."""
+    """Run a tutorial in one of the two ways, and say how long that took."""
     start = time.perf_counter()
     run(tutorial)
     print(f"{time.perf_counter() - start:5.1f} s  {kind:<8}  {tutorial.title}", flush=True)

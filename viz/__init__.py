@@ -1,4 +1,4 @@
-"""viz: pictures of what tinygrad_cnn recorded.
+"""viz: pictures of what tinygrad_cnn recorded, and of what its layers compute.
 
     import viz
 

@@ -90,7 +90,7 @@ def _deep(activation: type[nn.Module], depth: int = 8) -> tg.Trace:
     return traced(nn.Sequential(nn.Flatten(), nn.Linear(784, 16), *layers, nn.Linear(16, 10)), 8)
 
 
-# --- one function a picture ----------------------------------------------------------------------
+# --- one function for each kind ------------------------------------------------------------------
 
 
 def _scalars() -> Iterator[Picture]:
@@ -249,7 +249,7 @@ def _connectivity() -> Iterator[Picture]:
 
 @cache
 def _lesson(activation: str = "relu", seed: int = 0) -> tuple[nn.Module, tg.train.History]:
-    """A LeNet, trained for a moment."""
+    """A LeNet after a short training, and its history."""
     tg.manual_seed(seed)
     data, held_out = fashion_mnist("train").subset(256), fashion_mnist("test").subset(64)
     model = tg.models.LeNet(activation=activation)
@@ -323,7 +323,7 @@ def _panels() -> Iterator[Picture]:
 
 
 def _jacobians() -> Iterator[Picture]:
-    """A mistake and a kink; a convolution, right and with its kernel turned around; many inputs."""
+    """An op with a mistake and a kink, a wrong and a right convolution, and many inputs."""
     random = np.random.default_rng(0)
     steep = tg.op("steep", lambda x: np.maximum(x, 0) * x.sum())
     steep.vjp(lambda g, y, x: g * (x > 0) * x.sum())
@@ -378,11 +378,11 @@ SAMPLES: list[tuple[str, Callable[[], Picture | Iterator[Picture]]]] = [
     ("Gradient checks: Jacobians beside each other", _jacobians),
     ("Arrays side by side", _panels),
 ]
-"""Title, and what draws one picture or several."""
+"""The title of each kind, and the function that draws its pictures."""
 
 
 def sections() -> Iterator[Section]:
-    """The samples, drawn."""
+    """Draw the samples."""
     for title, function in SAMPLES:
         drawn = function()
         pictures = [drawn] if isinstance(drawn, Picture) else list(drawn)
@@ -391,7 +391,7 @@ def sections() -> Iterator[Section]:
 
 
 def main(path: str = "gallery/kinds.html") -> Path:
-    """Write the page; its path."""
+    """Write the page, and return its path."""
     introduction = "Every kind of picture, to be looked at: in light and in dark, wide and narrow."
     return write_page(path, "All kinds of pictures", introduction, list(sections()))
 

@@ -175,7 +175,7 @@ def _split_into_paths(say: Console, data: Dataset) -> Section:
 
 
 def _swish() -> tuple[Any, Any]:
-    """x·sigmoid(x) as an op of one's own, with its right gradient, and with a mistake."""
+    """The op x·sigmoid(x), once with the right gradient and once with a mistake in it."""
 
     def forward(x: Any) -> Any:
         return x / (1 + np.exp(-x))

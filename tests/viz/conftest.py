@@ -95,13 +95,13 @@ class Browser:
             self._events.append(self._read())
 
     def evaluate(self, script: str) -> Any:
-        """The value of a JavaScript expression, in the page; the page's own policy allows none."""
+        """The value of a JavaScript expression in the page, whose policy does not apply to it."""
         answer = self.send("Runtime.evaluate", expression=script, returnByValue=True)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
     def click(self, element: str) -> None:
-        """Click with the mouse on the middle of an element: an expression, like `evaluate`'s."""
+        """Click on the middle of an element, which is given as a JavaScript expression."""
         place = self.evaluate(
             f"(() => {{ const e = {element}; e.scrollIntoView({{block: 'center'}});"
             "const r = e.getBoundingClientRect();"
@@ -111,7 +111,7 @@ class Browser:
             self.send("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **place)
 
     def texts_outside(self) -> list[str]:
-        """The texts of the first picture on the page that reach over its ground."""
+        """The texts of the first picture on the page that reach beyond its background."""
         return self.evaluate("""(frame => [...document.querySelectorAll("svg text")].filter(t => {
             const r = t.getBoundingClientRect()
             return r.left < frame.left || r.right > frame.right || r.bottom > frame.bottom
@@ -122,7 +122,7 @@ class Browser:
         self.send("Emulation.setDeviceMetricsOverride", **size)
 
     def prefer(self, scheme: str) -> None:
-        """Pages in "light" or "dark"."""
+        """Ask pages for "light" or "dark" colours."""
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.send("Emulation.setEmulatedMedia", features=features)
 

@@ -21,11 +21,11 @@ from .diagram import LINE_SIZE
 from .norms import Scale, need_backward, norm, norm_text, state
 
 Row = dict[str, Any]
-MAX_ROWS = 120  # more parameters than that are put together by module
-MAX_PANELS = 6  # more traces than that are drawn as a map
+MAX_ROWS = 120  # if there are more parameters, those of a module share a row
+MAX_PANELS = 6  # if there are more traces, a map is drawn
 _BAR, _BETWEEN, _TOP = 10.0, 9.0, 62.0
 _NUMBER = 62.0  # beside the longest bar, for its number
-_INK = {"weight": ("#0067a3", "#8cc0e3"), "bias": ("#e69f00", "#f5d08c")}  # mean, and up to the max
+_INK = {"weight": ("#0067a3", "#8cc0e3"), "bias": ("#e69f00", "#f5d08c")}  # mean, maximum
 
 
 def gradient_bars(
@@ -42,10 +42,10 @@ def gradient_bars(
 
     Args:
         traces: of programs that ran a backward pass; one, or several by name.
-        depth: put the parameters of each module at this depth of nesting together; if None, only
-            where there are more than 120.
-        kind: "bars"; or "map", a cell per layer and trace, coloured by the mean. None: bars up to
-            6 traces, then the map.
+        depth: put the parameters of each module at this depth of nesting together. If None, this
+            is done only if there are more than 120 parameters.
+        kind: "bars", or "map": a cell for each layer and trace, coloured by the mean. If None, bars
+            for up to 6 traces, and the map for more.
         title: above the bars.
 
     Returns:
@@ -98,7 +98,7 @@ def parameter_norms(trace: Trace) -> list[Row]:
             continue
         layers.setdefault(parameter, consumer.scope)
         gradient = gradients.get((consumer, edge.argument))
-        if isinstance(gradient, Statistics):  # they do not add; the parameter has those of its sum
+        if isinstance(gradient, Statistics):  # cannot be added; take those of the whole gradient
             total[parameter] = parameter.grad
         elif gradient is not None:
             total[parameter] = total[parameter] + gradient if parameter in total else gradient
@@ -129,7 +129,7 @@ def _sizes(gradient: Any) -> Row:
         }
     values = np.abs(np.asarray(gradient, np.float64))
     largest = float(values.max(initial=0.0))
-    scale = largest if largest and math.isfinite(largest) else 1.0  # a sum shall not overflow
+    scale = largest if largest and math.isfinite(largest) else 1.0  # so that no sum overflows
     return {
         "norm": norm(gradient),
         "mean": scale * float((values / scale).mean()) if values.size else 0.0,
@@ -140,7 +140,7 @@ def _sizes(gradient: Any) -> Row:
 
 
 def _together(data: Mapping[str, list[Row]], depth: int | None) -> dict[str, list[Row]]:
-    """The rows put together by module, if asked for, or if there are too many."""
+    """The rows; those of a module put together, if asked for, or if there are too many."""
     if depth is None and len(_keys(data.values())) <= MAX_ROWS:
         return dict(data)
     deepest = max(row["layer"].count(".") + 1 for rows in data.values() for row in rows)
@@ -260,11 +260,12 @@ def _scale(data: Mapping[str, list[Row]]) -> Scale:
     least = min((size for size in means if size), default=0.0) / 100
     minima = [row["min"] for row in rows if row["min"] >= least]
     sizes = [*means, *(row["max"] for row in rows), *minima]
-    return Scale.of([*sizes, *(0.9 * size for size in sizes)])  # the shortest bar has a length
+    # With 0.9 of each size, the shortest bar is visible, too.
+    return Scale.of([*sizes, *(0.9 * size for size in sizes)])
 
 
 def _rows(keys: Sequence[tuple[str, str]], y: float) -> tuple[dict[tuple[str, str], float], float]:
-    """The upper end of each row, layers a little apart; and where they end."""
+    """The top of each row, with gaps between layers, and the y where the rows end."""
     tops = {}
     for i, key in enumerate(keys):
         if i and key[0] != keys[i - 1][0]:

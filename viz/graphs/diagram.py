@@ -1,4 +1,4 @@
-"""`Diagram`: boxes, arrows and groups as plain data; all that a drawn graph says, undrawn.
+"""`Diagram`: what a picture of a graph shows, as plain data: boxes, arrows and groups.
 
 `draw.py` and `flow.py` decide what goes into one; `layout.py` finds where things go; `render.py`
 writes the SVG.
@@ -29,12 +29,12 @@ class Box:
     Attributes:
         id: unique within the diagram.
         title: the first line, bold.
-        tag: follows the title in lighter print: where, or whose, it is.
+        tag: follows the title in lighter print; it says where the box belongs.
         lines: what stands below the title, or, with `row`, beside it.
         kind: a key of `style.KINDS`; decides the colour.
         rounded: an oval instead of a box.
         row: title and lines stand side by side.
-        stacked: drawn as a pile: it stands for several alike things.
+        stacked: drawn as a pile, since it stands for several alike parts.
         group: name of the innermost group around it; "" for none.
         nodes: ids, within the graph, of the nodes that it stands for.
         folded: the graph's edges that are hidden in it.
@@ -92,8 +92,8 @@ class Arrow:
         color: six digits, like "#4b5563".
         dash: an SVG dash pattern, "" for a solid line.
         backward: its head is at the source: a gradient flows that way.
-        upward: laid out against its direction, so that what it leads to stands above.
-        loose: has no say in which box stands above which.
+        upward: its target is placed above its source, instead of below.
+        loose: it does not affect which box is placed above which.
         mark: a class for style sheets.
         tooltip: shown on hover.
     """

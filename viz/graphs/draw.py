@@ -57,27 +57,27 @@ def draw(
     innermost modules are closed. Saved as .html, a closed box opens at a click.
 
     Args:
-        what: a Tensor, Scalar, Graph or Trace, or a Module (which then runs once on zeros, in
-            evaluation mode; nothing in it changes; whole numbers, if it refuses others).
-        show: more lines in each box, of "dtype", "parameters" (how many numbers it learned),
+        what: a Tensor, Scalar, Graph or Trace; or a Module, which then runs once on zeros, in
+            evaluation mode, and is left as it was. If it refuses floats, it gets whole numbers.
+        show: further lines in each box, any of "dtype", "parameters" (how many numbers it learned),
             "multiply_adds", "time", "values", "gradients" and "source".
         parameters: draw parameters and buffers as boxes of their own.
         depth: close each module at this depth of nesting, 1 or more.
-        fold: close what repeats, at any size of graph; False: fold nothing but what depth says.
-        gradients: what ``tg.grad(y, ..., create_graph=True)`` gave, to be drawn with the y that it
-            is the gradient of: the graph of the backward pass, in a frame of its own; a dict
-            gives them names.
-        beside: put the backward pass beside the forward one, in opposite direction; else under it.
+        fold: True: close what repeats, even in a small graph. False: close only what `depth` says.
+            None: fold a large graph, as said above.
+        gradients: what ``tg.grad(y, ..., create_graph=True)`` returned, to be drawn together with
+            y. The graph of the backward pass then has a frame of its own. A dict gives names.
+        beside: put the backward pass beside the forward one, in opposite direction; else below it.
         direction: "TB" (top to bottom) or "LR" (left to right); TB for Tensors, LR for Scalars
             if None.
         legend: explain the colours.
-        input_shape: of the zeros that a Module runs on, the batch size included; one example of
-            the module's own ``input_shape`` if None.
+        input_shape: of the zeros that a Module runs on, the batch size included. If None, one
+            example of the module's own ``input_shape``.
         engine: "pure", or "system" for a ``dot`` on the PATH.
 
     Raises:
         OptionError: an option with another value; a Module without input_shape; time or source
-            lines that nobody recorded; a graph that would make more than 1500 boxes.
+            lines that were not recorded; a graph that would make more than 1500 boxes.
         GraphError: a result that was not recorded.
         DtypeError: `what` is something else.
 
@@ -187,9 +187,10 @@ def diagrams_of(
     beside: bool = True,
     title: str = "computation graph",
 ) -> list[Opened]:
-    """What `draw` draws, as plain data: first the picture itself, then with each box opened.
+    """What `draw` draws, as plain data: first the picture itself, then one for each box that opens.
 
-    Arguments and errors as there; `sides` are the frames of a graph with its backward pass.
+    Arguments and errors are those of `draw`. `sides` says for each node of a graph with its
+    backward pass whether it is "forward" or "backward"; `names` are names for nodes.
     """
     if depth is not None and (not isinstance(depth, int) or depth < 1):
         raise OptionError(f"draw: depth must be an int ≥ 1 or None, got {depth!r}")
@@ -249,12 +250,12 @@ def _refuse(count: int, advice: str) -> None:
 
 
 def _newest(box: Box) -> int:
-    """The node that tells a box's side; that of a Scalar's op is the value that it computes."""
+    """The id of the box's newest node. For a Scalar's op, this is the value that it computes."""
     return int(box.id.removesuffix("op")) if box.id.endswith("op") else max(box.nodes)
 
 
 def _beside(arrows: Iterable[Arrow], side: dict[str, str]) -> list[Arrow]:
-    """The backward pass runs upwards, and what it uses of the forward one does not hold it down."""
+    """Arrows that place the backward pass from bottom to top, beside the forward pass."""
     return [
         replace(
             arrow,

@@ -27,7 +27,7 @@ SHOWN = {
     "gradients": "the same of the gradient at the output",
     "source": "file and line of the program; needs a Trace",
 }
-"""What can be asked for."""
+"""What `show` can ask for."""
 
 
 class Facts:
@@ -71,7 +71,7 @@ class Facts:
         return f"{shape_text(node)} {node.dtype}" if "dtype" in self.show else shape_text(node)
 
     def result(self, node: Node) -> str:
-        """What a box gives: "→ (2,10)"."""
+        """The line for a box's output: "→ (2,10)"."""
         return f"→ {self.shape(node)}"
 
     def of_box(self, program: Program, ids: Sequence[int], outputs: Sequence[Node]) -> list[str]:
@@ -79,7 +79,7 @@ class Facts:
         ops = [i for i in ids if program.is_op(i)]
         lines = _broken([self.nodes[i] for i in ids] if len(ops) > 1 else outputs)
         for name in self.show:
-            if name == "parameters" and len(ops) <= 1:  # folded modules say it anyway
+            if name == "parameters" and len(ops) <= 1:  # boxes of modules say it anyway
                 size = count(self.nodes, program.parameters(ops))
                 lines += [f"{size:,} parameters"] if size else []
             elif name == "multiply_adds" and ops:
@@ -96,7 +96,7 @@ class Facts:
         return lines
 
     def of_scalar(self, node: Node) -> list[str]:
-        """Of time and source, what is asked for; the rest a Scalar's box says anyway."""
+        """Lines for time and source, if asked for. A Scalar's box says the rest anyway."""
         said = {"time": self._time([node]), "source": source_text(node)} if node.op else {}
         return [said[name] for name in self.show if said.get(name)]
 
@@ -139,7 +139,7 @@ def statistics(value: Any) -> str:
 
 
 def _broken(nodes: Sequence[Node]) -> list[str]:
-    """What a box says unasked: that NaN or infinity is among its values, or its gradients."""
+    """A line that is always shown, if NaN or infinity is among the values or the gradients."""
     lines = []
     for what in ("value", "grad"):
         values = [getattr(node, what) for node in nodes]
@@ -152,7 +152,7 @@ def _broken(nodes: Sequence[Node]) -> list[str]:
 
 
 def not_finite(value: Any) -> list[str]:
-    """Which of NaN and infinity are in a value; of statistics and descriptions, as far as known.
+    """Which of NaN and infinity are in a value; for statistics and descriptions, as far as known.
 
     Example:
         >>> not_finite(np.array([0.0, np.inf])), not_finite(1.0)

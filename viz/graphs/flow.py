@@ -24,7 +24,7 @@ from .render import Panel, render
 from .unfolding import Opened, page_of
 from .words import argument_name
 
-DROP = 10.0  # a gradient that an op shrinks more than this is listed
+DROP = 10.0  # an op that shrinks the gradient by a larger factor is listed
 _LISTED = 12  # drops in the legend
 _DASHES = {"zero": "7 4", "broken": "2 3", "none": "1 4"}
 
@@ -102,14 +102,15 @@ class _Flow:
         stored = {
             edge for edge in self.sizes if self.graph.nodes[edge.producer].role == "parameter"
         }
-        self.said: dict[tuple[str, int], tuple[str, ...]] = {}  # of boxes, in all drawings
+        # What boxes say of gradients, computed once for all drawings.
+        self.said: dict[tuple[str, int], tuple[str, ...]] = {}
         self.scale = Scale.of([size for edge, size in self.sizes.items() if edge not in stored])
 
     def styled_of(self, plan: Opened) -> Diagram:
         return self.styled(plan.diagram)
 
     def styled(self, plan: Diagram) -> Diagram:
-        """A diagram with its arrows turned round, and as wide and dark as what flows there."""
+        """A diagram with its arrows reversed. Larger gradients have wider and darker arrows."""
         values = {box.id: self.graph.nodes[box.nodes[0]] for box in plan.boxes if box.nodes}
         arrows = []
         for arrow in plan.arrows:
@@ -133,14 +134,14 @@ class _Flow:
         return replace(styled, label=label or arrow.label, tooltip=said)
 
     def _box(self, box: Box) -> Box:
-        """A box with what it says of the gradients inside."""
+        """A box with additional lines on the gradients inside it."""
         key = (box.id, len(box.nodes))
         if key not in self.said:
             self.said[key] = tuple(self._lines(box))
         return replace(box, lines=box.lines + self.said[key])
 
     def _lines(self, box: Box) -> list[str]:
-        """A line for each parameter's gradient; of a closed box, their range."""
+        """A line for each parameter's gradient; for a closed box, their range."""
         nodes = self.graph.nodes
         inside = [e for e in box.folded if nodes[e.producer].role == "parameter"]
         if box.kind != "module":
@@ -155,7 +156,7 @@ class _Flow:
 
 
 def _range(sizes: Sequence[float | None]) -> list[str]:
-    """The norms of several parameters' gradients: smallest and largest, and what is no number."""
+    """Lines for several parameters' norms: smallest and largest; how many are 0, NaN or none."""
     flowing = [size for size in sizes if size is not None and state(size) == "flows"]
     lines = [f"∂parameters {min(flowing):.1e} … {max(flowing):.1e}"] if flowing else []
     for kind, words in (("zero", "vanished"), ("broken", "NaN or infinite"), ("none", "no grad")):
@@ -174,9 +175,10 @@ def edge_norms(trace: Trace, graph: Graph) -> dict[Edge, float | None]:
 
 
 def _arrived(trace: Trace) -> dict[Node, Any]:
-    """The cotangent at each node, summed over backward passes; a list of an op's several.
+    """The cotangent at each node, summed over backward passes.
 
-    Of statistics, the last pass's.
+    For an op with several outputs it is a list. Statistics cannot be summed; of these, the ones of
+    the last pass are taken.
     """
     found: dict[Node, Any] = {}
     for event in trace.backward_events:
@@ -192,7 +194,7 @@ def _arrived(trace: Trace) -> dict[Node, Any]:
 def _drops(
     graph: Graph, arrived: Mapping[Node, Any], sizes: Mapping[Edge, float | None]
 ) -> list[dict[str, Any]]:
-    """Where an op passes on less than a tenth of what arrived, parameters left out."""
+    """Where an op passes on less than a tenth of what arrived. Parameters are left out."""
     found = []
     for edge, after in sizes.items():
         producer, consumer = graph.nodes[edge.producer], graph.nodes[edge.consumer]

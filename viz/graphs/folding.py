@@ -18,14 +18,14 @@ from tinygrad_cnn import Description
 
 from .program import Program
 
-WHOLE = 32  # a picture of up to so many boxes is drawn whole,
+WHOLE = 32  # a picture of at most this many boxes is drawn whole,
 PAGE = 20  # a larger one is folded to what a page holds
 MOST_INSIDE = 200  # boxes that a part may show when it is opened
 MOST_OPENINGS = 300
-MOST_DRAWN = 5000  # boxes on a page, all its drawings together: some seconds' work
+MOST_DRAWN = 5000  # boxes in all drawings of a page together; these take some seconds
 _LONGEST = 24  # parts that a repeated unit may have
-_WORTH = 4  # ops that a run must have, to be worth a box of its own
-_NESTING = 100  # deeper than modules go
+_WORTH = 4  # ops that a run must have to get a box of its own
+_NESTING = 100  # deeper than modules nest
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +38,9 @@ class Part:
         nodes: ids of the nodes in it that have boxes of their own, in order.
         parts: what it consists of; nothing in an op or a leaf.
         level: how deep modules nest here.
-        call: which call of its module this is, from 1; 0 for what is no module call.
-        repeats: of a run, how many alike units follow one another; else 0.
-        shared: of a run, whether all units use the same parameters (and some at all).
+        call: the number of this call of its module, from 1; 0 if it is no module call.
+        repeats: for a run, how many alike units follow one another; else 0.
+        shared: for a run, whether its units have parameters, and all the same ones.
     """
 
     id: str
@@ -61,16 +61,19 @@ class Part:
 
     @property
     def units(self) -> list[tuple[Part, ...]]:
-        """Of a run, the parts of each repetition."""
+        """The parts of each repetition of a run."""
         size = len(self.parts) // self.repeats
         return [self.parts[k : k + size] for k in range(0, len(self.parts), size)]
 
 
 @dataclass(frozen=True)
 class View:
-    """Which parts are closed: modules at nesting level `depth`, if given, and `repeats`, if asked.
+    """Which parts are closed.
 
-    `opened` parts are open all the same; each has a depth for what is inside it.
+    Attributes:
+        repeats: whether runs are closed.
+        depth: modules at this level of nesting are closed; none if None.
+        opened: ids of parts that are open all the same, each with the depth for what is inside it.
     """
 
     repeats: bool = False
@@ -87,14 +90,14 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """A part that is one box, or an open one, and the open parts around it, outermost first."""
+    """A part that is drawn as one box, and the open parts around it, outermost first."""
 
     part: Part
     around: tuple[Part, ...] = ()
 
 
 def view_of(root: Part, depth: int | None = None, fold: bool | None = None) -> View:
-    """The view that `viz.draw` explains: `fold` repeats, or, with None, only what is too large."""
+    """The view that the options `depth` and `fold` of `viz.draw` ask for."""
     if fold is not None:
         return View(fold, depth)
     whole = View(False, depth)
@@ -130,7 +133,7 @@ def size(root: Part, view: View) -> int:
 
 
 def _split(run: Part, view: View) -> list[Part]:
-    """An open run: its parts; or, if one of them is open, that one and the rest as two runs."""
+    """The parts of an open run. If one of its units is open, those before and after it are runs."""
     units = run.units
     opened = [k for k, unit in enumerate(units) if any(p.id in view.opened for p in unit)]
     if not opened:
@@ -149,7 +152,7 @@ def _split(run: Part, view: View) -> list[Part]:
 
 
 def _deepest(root: Part, repeats: bool, opened: Mapping[str, int | None]) -> int:
-    """The greatest depth at which the inside of a part is not too much for a page."""
+    """The greatest depth at which what is inside a part still fits on a page."""
     depth = root.level + 1
     while depth < _NESTING:
         deeper = View(repeats, depth + 1, dict.fromkeys(opened, depth + 1))
@@ -175,14 +178,14 @@ class Opening:
 
 
 def openings(root: Part, view: View) -> list[Opening]:
-    """A view, and for each part that is closed in it, or in what that opens, a view that opens it.
+    """A view, and one more for each part that can be opened, in it or in a part opened before.
 
-    A part that would show more than `MOST_INSIDE` boxes stays closed, and so do all that come when
+    A part that would show more than `MOST_INSIDE` boxes stays closed. No more parts are opened when
     there are `MOST_OPENINGS` views, or `MOST_DRAWN` boxes in all views together.
     """
     found = [Opening(view)]
     drawn = size(root, view)
-    for index, opening in enumerate(found):  # grows on the way
+    for index, opening in enumerate(found):  # the loop appends to this list
         for shown in boxes(root, opening.view):
             part = shown.part
             if len(found) > MOST_OPENINGS or drawn > MOST_DRAWN:
@@ -203,12 +206,12 @@ def _is_run(part: Part) -> bool:
 
 
 def _is_piece(part: Part) -> bool:
-    """Whether a run is what is left of an open one: see `_split`."""
+    """Whether a run is a piece of an open one, made by `_split`."""
     return part.id.count(":") > 1 and bool(part.repeats)
 
 
 def _through(part: Part) -> list[Part]:
-    """A part, and as long as a part holds a single one, that: they open together."""
+    """A part, the only part in it, the only one in that, and so on: these open together."""
     found = [part]
     while len(found[-1].parts) == 1:
         found.append(found[-1].parts[0])
@@ -224,7 +227,7 @@ def tree(program: Program) -> Part:
 
 
 class _Tree:
-    """Builds it. A part's nodes are consecutive in `Program.order`, so it is an interval there."""
+    """Builds the tree of parts. The nodes of a part are consecutive in `Program.order`."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -248,7 +251,7 @@ class _Tree:
         return self.numbers.setdefault(key, len(self.numbers))
 
     def _kind(self, i: int) -> Hashable:
-        """All that makes one op or leaf like another, but for where its inputs come from."""
+        """Equal for alike ops or leaves. Where their inputs come from does not count here."""
         node = self.program.nodes[i]
         held = [
             (edge.argument, _frozen(self.program.nodes[edge.producer].value, number=True))
@@ -261,7 +264,7 @@ class _Tree:
         return (node.op or node.role, options, _frozen(node.value), tuple(held))
 
     def _parts(self, first: int, last: int, scope: str, level: int) -> tuple[Part, ...]:
-        """The parts from one rank to another, all of them inside a module."""
+        """The parts between two ranks in the order, all of them inside one module."""
         skip = len(scope) + 1 if scope else 0
 
         def name(rank: int) -> str | int:
@@ -285,7 +288,7 @@ class _Tree:
         return tuple(self._with_runs(parts, scope, level))
 
     def _with_runs(self, parts: Sequence[Part], scope: str, level: int) -> Iterator[Part]:
-        """The parts, with those that repeat put into runs."""
+        """The parts; those that repeat are put into runs."""
         numbers = [self._number(self._signature([part])) for part in parts]
         at = 0
         while at < len(parts):
@@ -317,7 +320,7 @@ class _Tree:
         return best
 
     def _wired_alike(self, parts: Sequence[Part], at: int, unit: int, repeats: int) -> int:
-        """How many units are the same not only part by part, but also in between."""
+        """How many units have alike edges between their parts, too."""
         if unit == 1:
             return repeats
         pattern = self._signature(parts[at : at + unit])
@@ -346,7 +349,7 @@ class _Tree:
 
 
 def _frozen(value: Any, number: bool = False) -> Hashable:
-    """What of a value counts in a comparison: of an array its shape, or, if asked, its number."""
+    """A value for comparisons: an array counts by its shape and dtype, or by its single number."""
     if isinstance(value, tuple | list):
         return tuple(map(_frozen, value))
     if isinstance(value, np.ndarray | np.generic | Description):

@@ -1,7 +1,7 @@
-"""Where boxes and arrows go: a `Diagram` as DOT text, and Graphviz's answer. Nothing else knows it.
+"""Where boxes and arrows go: a `Diagram` as DOT text, and Graphviz's answer.
 
-The engine is the ``graphviz-pure`` executable that pip installs (the same answer on every
-platform); a ``dot`` of the system can be asked for instead.
+Only this file knows Graphviz. The engine is the ``graphviz-pure`` executable that pip installs,
+which gives the same answer on every platform. A ``dot`` of the system can be used instead.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def place(diagram: Diagram, engine: str = "pure") -> Places:
 
     Raises:
         OptionError: another engine.
-        GraphError: no engine is installed, or it fails; says what it said.
+        GraphError: no engine is installed, or it fails; the message holds what it said.
     """
     answer = json.loads(_run(to_dot(diagram), engine))
     return _read(answer, diagram)
@@ -108,14 +108,14 @@ def to_dot(diagram: Diagram) -> str:
 
 
 def _is_tangled(diagram: Diagram) -> bool:
-    """Whether so many arrows go so far that curves around all boxes would take minutes."""
+    """Whether there are so many long arrows that curves around all boxes would take minutes."""
     rank = {box.id: i for i, box in enumerate(diagram.boxes)}
     way = sum(abs(rank[arrow.source] - rank[arrow.target]) for arrow in diagram.arrows)
     return len(rank) > 300 and way > 50 * len(rank)
 
 
 def _write_group(dot: graphviz.Digraph, diagram: Diagram, name: str) -> None:
-    """Write the boxes directly in a group, then the groups inside it. As deep as modules nest."""
+    """Write the boxes directly in a group, then, by recursion, the groups inside it."""
     for i, box in enumerate(diagram.boxes):
         if box.group == name:
             _write_box(dot, f"b{i}", box)
@@ -156,7 +156,7 @@ def _literal(lines: list[str]) -> str:
 
 
 def _sized(text: str, size: float) -> str:
-    """A one-line label that takes as much room as our font needs, whatever Graphviz's takes."""
+    """A one-line label with the width of our font, whatever font Graphviz measures with."""
     width = math.ceil(svg.text_width(text, size)) + 8
     cell = f'<td fixedsize="true" width="{width}" height="{math.ceil(size * 1.3)}">'
     return f'<<table border="0" cellpadding="0"><tr>{cell}{svg.escape(text)}</td></tr></table>>'
@@ -200,7 +200,7 @@ def _executable(engine: str) -> str:
 def pure_executable() -> str | None:
     """Path of the executable that the package ``graphviz-pure`` installed, or None.
 
-    Its list of files tells, so neither the PATH nor an activated environment matters.
+    It is found in the package's list of files, so it need not be on the PATH.
     """
     try:
         files = importlib.metadata.files("graphviz-pure") or []

@@ -24,7 +24,7 @@ _WIDTHS = (1.5, 7.0)  # pixels, of the smallest and the largest gradient
 
 
 def norm(gradient: Any) -> float | None:
-    """Euclidean norm of a gradient (of several, together), in float64; None for no gradient.
+    """Euclidean norm of a gradient, or of several together, in float64; None for no gradient.
 
     Example:
         >>> norm(np.array([3e-200, 4e-200]))
@@ -42,7 +42,7 @@ def norm(gradient: Any) -> float | None:
 
 
 def _elements(part: Any) -> Any:
-    """An array with the norm that a part has: of statistics, the norm itself."""
+    """An array with the same norm as `part`; for statistics, their norm itself."""
     return np.asarray(part.norm if isinstance(part, Statistics) else part, np.float64)
 
 
@@ -79,7 +79,7 @@ class Scale:
 
     @classmethod
     def of(cls, sizes: list[float | None]) -> Scale:
-        """The decades that hold all sizes that flow; at least one."""
+        """The decades between which all sizes lie that are neither 0, NaN, infinite nor None."""
         logs = [log10(size) for size in sizes if size is not None and state(size) == "flows"]
         if not logs:
             return cls(-1, 0)
@@ -88,7 +88,7 @@ class Scale:
 
     @property
     def decades(self) -> list[int]:
-        """Exponents to label: all, or, of many, some."""
+        """Exponents to label: all of them, or some if there are many."""
         step = max(1, math.ceil((self.high - self.low) / 6))
         return list(range(self.low, self.high + 1, step))
 
@@ -101,14 +101,14 @@ class Scale:
         return f"f{round(min(max(self.share(size), 0.0), 1.0) * STEPS)}"
 
     def color(self, size: float) -> str:
-        """Its colour, darker for larger."""
+        """The colour of a size; darker for larger ones."""
         at = min(max(self.share(size), 0.0), 1.0) * (len(_RAMP) - 1)
         i = min(int(at), len(_RAMP) - 2)
         mixed = (round(a + (b - a) * (at - i)) for a, b in zip(_RAMP[i], _RAMP[i + 1], strict=True))
         return "#" + "".join(f"{part:02x}" for part in mixed)
 
     def width(self, size: float) -> float:
-        """Its width as an arrow, in pixels."""
+        """The width of an arrow for a size, in pixels."""
         thin, thick = _WIDTHS
         return thin + (thick - thin) * min(max(self.share(size), 0.0), 1.0)
 
@@ -127,7 +127,7 @@ def need_backward(trace: Any, what: str) -> None:
     """Refuse what is no trace, or lacks a forward or backward pass.
 
     Raises:
-        DtypeError, GraphError: names the function `what`.
+        DtypeError, GraphError: the message names the function `what`.
     """
     if not isinstance(trace, Trace):
         raise DtypeError(f"{what}: a Trace is needed, got {type(trace).__name__}")

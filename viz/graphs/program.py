@@ -1,4 +1,4 @@
-"""`Program`: what of a graph of Tensors gets a box of its own, in which order, and what is inside.
+"""`Program`: which nodes of a graph of Tensors get a box, in which order, and what is inside.
 
 Parameters, buffers and constants stand inside the box of the op that uses them, and so do views of
 them (a transposed weight) and the picked outputs of an op that has several.
@@ -26,8 +26,8 @@ class Program:
         nodes, edges: the graph's.
         into, out_of: edges by consumer, and by producer.
         stored: ids of the leaves and views that stand inside the op that uses them.
-        anchors: of each node, the one in whose box it stands.
-        scopes: each node's module; of what is stored or drawn as a parameter, its first user's.
+        anchors: for each node, the one in whose box it stands.
+        scopes: each node's module; for parameters and stored nodes, that of their first user.
         order: ids of the nodes with a box of their own. What one module call computes is
             consecutive; a leaf comes right before the module, or op, that first uses it.
     """
@@ -73,7 +73,7 @@ class Program:
         return scopes
 
     def _find_order(self) -> list[int]:
-        leaves: dict[int, list[int]] = defaultdict(list)  # before which op, by its rank
+        leaves: dict[int, list[int]] = defaultdict(list)  # by the rank of the op after them
         starts: list[int] = []  # rank at which the module call at each level of nesting began
         modules: list[str] = []
         ops: list[int] = []
@@ -129,7 +129,7 @@ class Program:
         return i, view
 
     def outputs(self, i: int) -> list[Node]:
-        """What the box of op i gives: itself, or those of its several outputs that are used."""
+        """The outputs of the box of op i. If the op has several, those that are used."""
         node = self.nodes[i]
         if type(node.value) is not tuple:
             return [node]
@@ -157,7 +157,7 @@ def count(nodes: Sequence[Node], ids: Sequence[int]) -> int:
 
 
 def _common(a: Sequence[Any], b: Sequence[Any]) -> int:
-    """How many first entries two sequences have in common."""
+    """How many entries at their beginning two sequences have in common."""
     same = 0
     for one, other in zip(a, b, strict=False):
         if one != other:

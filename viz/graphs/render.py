@@ -58,7 +58,7 @@ def render(
     engine: str = "pure",
     legend: Panel | None = None,
 ) -> Picture:
-    """Draw a diagram. Its data is the picture's, and the DOT text too. Arguments as of `drawn`."""
+    """Draw a diagram as a Picture with its data and its DOT text. Arguments as for `drawn`."""
     text = drawn(diagram, engine=engine, legend=legend)
     return Picture(text, diagram.to_dict(), to_dot(diagram), diagram.title)
 
@@ -170,7 +170,7 @@ def _frame(group: Group, at: tuple[float, float, float, float], depth: int) -> s
 
 
 def _pile(box: Box, centre: Point) -> str:
-    """What peeps out behind a box that stands for several; arrows end above it."""
+    """Two more boxes behind one that stands for several. Arrows are drawn over them."""
     kind = KINDS[box.kind]
     width, height = box.size
     x, y = centre[0] - width / 2, centre[1] - height / 2
@@ -201,7 +201,7 @@ def _box(box: Box, centre: Point, prefix: str) -> str:
 def _column(box: Box, middle: float, y: float, ink: str) -> list[str]:
     baseline = y + PAD_Y + TITLE_SIZE
     title, tag = svg.shorten(box.title), svg.shorten(box.tag)
-    if tag:  # one line of two weights, centred as a whole whatever the font
+    if tag:  # one line in two weights, centred as a whole in any font
         spans = svg.element("tspan", svg.escape(title), font_weight="bold") + svg.element(
             "tspan", svg.escape(f"\u2002{tag}"), font_size=LINE_SIZE
         )

@@ -14,17 +14,17 @@ from tinygrad_cnn.recording.trace import Trace, trace
 
 
 def run_on(model: Module, x: Any, name: str = "input") -> tuple[Any, Trace]:
-    """What a model says of an array, and the trace; neither statistics nor generator move."""
+    """A model's output for an array, and the trace. The model is in evaluation mode meanwhile."""
     with in_mode(model, training=False), trace() as recorded:
         y = model(Tensor(x, name=name))
     return y, recorded
 
 
 def run_on_zeros(model: Module, shape: tuple[int, ...]) -> tuple[Any, Trace]:
-    """The same of zeros: whole numbers, if the model refuses others."""
+    """The same for zeros; these are whole numbers if the model refuses others."""
     try:
         return run_on(model, np.zeros(shape, dtype_of(model)))
-    except DtypeError:  # an embedding comes first
+    except DtypeError:  # the model begins with an embedding
         return run_on(model, np.zeros(shape, np.int64))
 
 

@@ -55,7 +55,7 @@ def scalar_boxes(
 
 
 def _groups(scopes: Mapping[str, str]) -> dict[str, Group]:
-    """A frame for each scope, by name, outer ones first; none that has but a frame in it."""
+    """A frame for each scope, by name, outer ones first. No frame holds only another frame."""
     members: dict[str, int] = defaultdict(int)
     for scope in scopes.values():
         names = scope.split(".")

@@ -24,7 +24,7 @@ def summary_page(
 ) -> Path:
     """Write one page about a run: graph, gradient flow, bars, and the table of its ops.
 
-    The page is one file that asks for nothing and runs no script.
+    The page is a single file that loads no other files and runs no script.
 
     Args:
         trace: of a program that ran a backward pass inside it.

@@ -41,7 +41,7 @@ class TensorBoxes:
         known: dict[tuple[str, int, str], Box] | None = None,
     ) -> None:
         self.program = program
-        self.known = {} if known is None else known  # what boxes say, of all views of the program
+        self.known = {} if known is None else known  # boxes decided before, in other views
         self.nodes = program.nodes
         self.facts = facts
         self.shown = list(shown)
@@ -89,7 +89,7 @@ class TensorBoxes:
         return boxes, arrows, groups
 
     def _is_closed(self, part: Part) -> bool:
-        """Whether a box stands for a module or a run; not if that is a single op: no shorter."""
+        """Whether a box stands for a module or run. If that is a single op, the op is drawn."""
         return len(part.nodes) > 1
 
     # --- frames ------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ class TensorBoxes:
         return below(part.scope, around) + call
 
     def _span(self, run: Part, around: str) -> str:
-        """From which to which: the modules' names, or, without modules, the ops of a unit."""
+        """What a run spans: its first and last module, or, without modules, the ops of a unit."""
         first, last = run.parts[0], run.parts[-1]
         if first.call and last.call:
             names = [below(part.scope, around) for part in (first, last)]
@@ -146,7 +146,7 @@ class TensorBoxes:
         return listed(self._words(run.units[0]), 4)
 
     def _words(self, unit: Sequence[Part]) -> list[str]:
-        """The ops of some parts, each kind once."""
+        """The names of the ops of some parts, each once."""
         ops = [self.nodes[i].op for part in unit for i in part.nodes if self.program.is_op(i)]
         return list(dict.fromkeys(op.name for op in ops if op is not None))
 
@@ -228,7 +228,7 @@ class TensorBoxes:
         return lines
 
     def _leaving(self, part: Part, ids: list[int]) -> list[Node]:
-        """What a closed part gives: what is used outside, or a result (no unused output is)."""
+        """The outputs of a closed part: results, and values that are used outside it."""
         program = self.program
         found = []
         for i in ids:
@@ -256,7 +256,7 @@ class TensorBoxes:
         return Arrow(source, target, tuple(edges), label, tooltip=said)
 
     def _role_of(self, edge: Edge) -> str:
-        """What the value is to the op, where that is not plain: "skip", or "output 1"."""
+        """Words beside an arrow, where the op has several inputs or outputs: "skip", "output 1"."""
         program = self.program
         words = []
         producer, consumer = self.nodes[edge.producer], self.nodes[edge.consumer]

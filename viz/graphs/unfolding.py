@@ -30,11 +30,11 @@ nav { color: #6b7280; margin-bottom: .5rem; }
 
 @dataclass(frozen=True)
 class Opened:
-    """A drawing in which a part is open that is closed in another drawing.
+    """A drawing in which one part is open that another drawing shows closed.
 
     Attributes:
-        decide: what decides the drawing, when it is needed.
-        parts: ids of the part that was opened, and of what opened with it; none in the first one.
+        decide: makes the drawing, when it is needed.
+        parts: ids of the part that was opened, and of what opened with it; empty in the first one.
         parent: index of the drawing in which it is closed.
     """
 
@@ -51,7 +51,7 @@ class Opened:
 def page_of(
     drawings: Sequence[Opened], engine: str, legend: Callable[[Diagram], Panel] | None
 ) -> Callable[[], str] | None:
-    """What writes the page, when it is needed; None if there is nothing to open."""
+    """A function that writes the page, when it is needed; None if there is nothing to open."""
     return (lambda: unfolding_page(drawings, engine, legend)) if len(drawings) > 1 else None
 
 

@@ -50,7 +50,7 @@ def tooltip(node: Node) -> str:
 
 
 def source_text(node: Node) -> str:
-    """The line of the user's program that made a node, or ""; `draw` itself is no user."""
+    """The line of the user's program that made a node, or "". Lines of viz do not count."""
     if node.source is None or node.op is None:
         return ""
     file, line = node.source
@@ -59,12 +59,12 @@ def source_text(node: Node) -> str:
 
 def number_text(value: Any) -> str:
     """A single number to four digits."""
-    known = isinstance(value, Statistics)  # of one number, they hold the number
+    known = isinstance(value, Statistics)  # statistics of one number hold that number
     return f"{float(value if known else np.asarray(value).item()):.4g}"
 
 
 def with_constant(node: Node, argument: int, value: Any) -> str:
-    """How a number enters: "× 2", "1 −"; "b = 2" for an op without a sign."""
+    """How a constant operand is written: "× 2", "1 −"; "b = 2" for an op without a sign."""
     assert node.op is not None
     if node.op.symbol == node.op.name or len(node.inputs) != 2:
         return f"{argument_name(node, argument)} = {number_text(value)}"

@@ -1,7 +1,6 @@
 """What a layer does and what is inside it: its maps, weights, distributions and field of view.
 
 `textbook.py` draws a whole network as textbooks do, `connectivity.py` one map as a matrix.
-
 """
 
 from .connectivity import connectivity

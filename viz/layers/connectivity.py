@@ -46,7 +46,7 @@ class Layer:
         matrix: for each output (row) and input (column) the number of the weight between them; −1
             where there is none. One number in several places is one weight, shared.
         weights: how many different weights there are.
-        formula: how that number comes about.
+        formula: how the number of weights is computed.
         structure: what kind of matrix it is.
     """
 
@@ -58,7 +58,7 @@ class Layer:
 
     @property
     def places(self) -> str:
-        """How often each weight occurs, in words; "" where that is once, or differs."""
+        """How often each weight occurs, in words; "" if once, or if it differs."""
         counts = np.unique(self.matrix[self.matrix != NONE], return_counts=True)[1]
         most = counts.max()
         return f", each in {most} places" if most > 1 and most == counts.min() else ""
@@ -89,9 +89,9 @@ def connectivity(
 ) -> Picture:
     """One small map fully connected, locally connected, and as a convolution.
 
-    Above as wires, from inputs on the left to outputs on the right; below as matrices that take the
-    inputs to the outputs: dense, block-sparse, and Toeplitz. Weights with one colour and letter are
-    one shared weight; grey ones with a number belong to one place alone.
+    Above, the map is drawn as wires, from inputs on the left to outputs on the right. Below, it is
+    a matrix that takes the inputs to the outputs: dense, block-sparse, or Toeplitz. Entries with
+    the same colour and letter are one shared weight. Grey ones with a number are used only once.
 
     Args:
         size: of the input, an int, or (h, w) for an image, whose pixels are put in one row.
@@ -102,7 +102,7 @@ def connectivity(
         A Picture. Its data is a `Connectivity`.
 
     Raises:
-        OptionError: more than 36 inputs or 48 outputs, or an option that means nothing.
+        OptionError: more than 36 inputs or 48 outputs, or an invalid option.
         ShapeError: the kernel does not fit, or size has more than two axes.
 
     Example:

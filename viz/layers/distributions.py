@@ -31,9 +31,9 @@ Row = dict[str, Any]
 def histograms(trace: Trace, *, layers: str | Sequence[str] | None = None) -> Picture:
     """Histograms of every layer's values and of the gradients that reached them.
 
-    Values have an axis for each layer, with its ends below. Gradients are shown by their size, on
-    one logarithmic axis for all layers, so that it is seen how they shrink or grow from layer to
-    layer. What is exactly 0 is in no bar, and told beside it; so is what is NaN or infinite.
+    Values have an axis of their own for each layer, with its ends written below. Absolute values of
+    gradients have one logarithmic axis for all layers: it shows how gradients shrink or grow from
+    layer to layer. Zeros, NaN and infinities are in no bar; their share is written beside it.
 
     Args:
         trace: of a program, with or without a backward pass.
@@ -102,12 +102,12 @@ def histograms(trace: Trace, *, layers: str | Sequence[str] | None = None) -> Pi
 
 
 def counted(array: Any, logarithmic: tuple[int, int] | None = None) -> Row:
-    """How many elements are in each bin; zeros and what is not finite are counted apart.
+    """How many elements are in each bin. Zeros, NaN and infinities are counted separately.
 
     Args:
         array: the numbers.
-        logarithmic: the decades between which log₁₀ of the sizes is counted; else the numbers
-            themselves are, from the smallest to the largest.
+        logarithmic: the decades between which log₁₀ of the absolute values is counted. If None,
+            the numbers themselves are counted, from the smallest to the largest.
 
     Example:
         >>> counted(np.array([0.0, 1.0, 1.0, np.nan]))["zeros"]
@@ -205,7 +205,7 @@ def _axis(ends: tuple[int, int], x: float, top: float, bottom: float) -> str:
 
 
 def _histogram(row: Row, x: float, y: float, color: str, hint: str) -> str:
-    """One outline with its area, its highest bin as high as there is room."""
+    """A histogram as one filled outline. Its highest bin takes the whole height."""
     counts: NDArray[Any] = row["counts"]
     base, step = y + _HIGH, _PANEL / len(counts)
     unit = _HIGH / max(int(counts.max()), 1)
@@ -239,7 +239,7 @@ def _ends_of(row: Row, x: float, y: float) -> list[str]:
 
 
 def _told(row: Row, x: float, y: float) -> list[str]:
-    """What is in no bar."""
+    """The shares of zeros, NaN and infinities, which are in no bar."""
     told = (
         (row["zeros"], "exactly 0", MARKS["zero"]),
         (row["not_finite"], "NaN or infinite", MARKS["broken"]),

@@ -1,4 +1,4 @@
-"""`feature_maps` and `filters`: what a network's layers answer, and the weights that ask."""
+"""`feature_maps` and `filters`: the outputs of a network's layers, and the weights behind them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_LAYERS = 60
 MAX_MAPS = 32  # of a layer, by default
 MAX_TILES, MAX_VALUES = 4000, 4_000_000  # on a sheet
 _INNER, _WIDEST = 868.0, 110.0  # pixels of a line, and of a map
-_UNITS = 128  # of a vector in a line; of a long one, twice as many
+_UNITS = 128  # cells in a line of a vector; twice as many for a long one
 
 Scale = Literal["layer", "shared"]
 
@@ -36,11 +36,11 @@ def feature_maps(
     scale: Scale = "layer",
     most: int = MAX_MAPS,
 ) -> Picture:
-    """What every layer of a network makes of one image, on one sheet.
+    """The outputs of every layer of a network for one image, on one sheet.
 
-    The model runs once, in evaluation mode. Blue is negative, white 0, orange positive: the scale
-    is symmetric about 0, so that equal sizes have equal strength. A layer of vectors is a strip of
-    cells, one a unit, in lines of 128 or 256.
+    The model runs once, in evaluation mode. Blue is negative, white 0, orange positive. The scale
+    is symmetric about 0, so equal absolute values have equally strong colours. A vector is a strip
+    of cells, one for each unit, in lines of 128 or 256.
 
     Args:
         model: takes (1, C, H, W), or whatever `image` is.
@@ -112,7 +112,7 @@ def _one_example(image: Any, model: Module) -> NDArray[Any]:
 
 
 def _layers(model: Module, x: NDArray[Any]) -> list[dict[str, Any]]:
-    """Every op's output but for those that only move values about."""
+    """The outputs of all ops, except those that only move values, such as reshape."""
     _, recorded = run_on(model, x, "image")
     rows = []
     for event in recorded.forward_events:
@@ -168,7 +168,7 @@ def _strip_of(row: dict[str, Any]) -> Strip:
 
 
 def _check_size(what: str, drawn: Sequence[NDArray[Any]]) -> None:
-    """Refuse a sheet that takes minutes to draw, and hours to read."""
+    """Refuse a sheet with too many arrays or values."""
     tiles = sum(math.prod(values.shape[:-2]) for values in drawn)
     values = sum(values.size for values in drawn)
     if tiles > MAX_TILES or values > MAX_VALUES:

@@ -25,12 +25,12 @@ def batch_norm(x: Any, weight: Any = None, bias: Any = None, *, eps: float = 1e-
     """Draw a batch before batch normalisation, normalised, and scaled.
 
     A row is an example, a column a channel. All elements in a frame share one mean μ and one
-    variance σ², which stand below it: over the batch and over all places, but not over channels.
-    Below that, each channel's mean ± σ, and its smallest and largest value, on one axis.
+    variance σ², written below it. They are taken over the batch and over all places, but not over
+    channels. Below that, each channel's mean ± σ and its smallest and largest value share an axis.
 
     Args:
-        x: (N, C, H, W), (N, C, L) or (N, C); the first 6 examples and channels are drawn, and all
-            examples count.
+        x: (N, C, H, W), (N, C, L) or (N, C). The first 6 examples and channels are drawn; the
+            statistics are those of all examples.
         weight, bias: γ and β, (C,) each; 1 and 0 if None.
         eps: added to the variance.
 
@@ -39,7 +39,7 @@ def batch_norm(x: Any, weight: Any = None, bias: Any = None, *, eps: float = 1e-
         ``std`` of each channel.
 
     Raises:
-        ShapeError: x of another shape or empty; one value per channel alone.
+        ShapeError: x of another shape or empty, or with only one value per channel.
         DtypeError: x is no array of real numbers.
 
     Example:
@@ -90,7 +90,7 @@ class _Stage:
 
     @property
     def channels(self) -> NDArray[np.float64]:
-        """(C, all that share statistics)."""
+        """The values as (C, n): those in a row share their statistics."""
         return np.moveaxis(self.values, 1, 0).reshape(self.values.shape[1], -1)
 
     @property
@@ -103,7 +103,7 @@ class _Stage:
 
     @property
     def planes(self) -> NDArray[np.float64]:
-        """(N, C, H, W): what is drawn of it."""
+        """What is drawn of the values, as (N, C, H, W)."""
         values = self.values[:MAX_EXAMPLES, :MAX_CHANNELS]
         return values.reshape(*values.shape[:2], *(1, 1, *values.shape[2:])[-2:])
 

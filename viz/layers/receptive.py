@@ -1,5 +1,8 @@
-"""`receptive_field`: the cone from one element back through every layer to the image, and how much
-each place of the image counts."""
+"""`receptive_field`: what one element of a network depends on.
+
+The picture shows the cone from the element back through the layers to the image, and how much each
+place of the image contributes.
+"""
 
 from __future__ import annotations
 
@@ -26,20 +29,20 @@ MAX_STAGES = 9  # maps in a row
 _LARGEST, _LEAST = 150.0, 40.0  # pixels of a map's longer side
 _MARGIN, _GAP, _CAPTION = 18.0, 22.0, 52.0
 _CONE, _READ = "#d55e00", "#f9b84a"
-_GRIDDED = 32  # cells along a side up to which a map shows its grid
+_GRIDDED = 32  # a map with more cells along a side shows no grid
 _HEAT = 260.0
 
 
 @dataclass(frozen=True)
 class Stage:
-    """The image, or a layer's output, and which of it the element depends on.
+    """The image, or a layer's output, and which part of it the element depends on.
 
     Attributes:
         name: of the layer; "image".
         op: what computed it; "" for the image.
         channels: how many; 0 if it has none.
         grid: places along both axes (one row, in one dimension).
-        cells: what the element depends on, along both axes.
+        cells: indices of the cells that the element depends on, along both axes.
         size: the receptive field of this layer's elements.
     """
 
@@ -58,11 +61,11 @@ class Cone:
     Attributes:
         layer, index: the element.
         stages: the image first, the element last; only layers where the field grows.
-        left_out: how many of these are not shown, since there are too many.
+        left_out: how many such layers are not shown, since there are too many.
         size: the element's receptive field.
         effective: |gradient| of the element at each place of the image.
-        half: sides of the smallest box in the middle of the field that holds half of it; of the
-            whole field if it is 0 everywhere.
+        half: sides of the smallest box in the middle of the field that holds half of `effective`;
+            sides of the whole field if that is 0 everywhere.
         image: what is shown below it, (H, W) or (H, W, 3), or None.
     """
 
@@ -86,7 +89,7 @@ def receptive_field(
 ) -> Picture:
     """What one element of a network depends on: layer by layer, and place by place.
 
-    Above, the cone: of each layer's map the cells that the element depends on, back to the image.
+    Above, the cone: the cells of each layer's map, back to the image, that the element depends on.
     Below, the effective field: |gradient| of the element at each place of the image, which is
     strongest in the middle (Luo et al., "Understanding the effective receptive field in deep
     convolutional neural networks", 2016).
@@ -95,8 +98,8 @@ def receptive_field(
         what: what `tinygrad_cnn.receptive_field` gave, or its first argument, a model.
         input_shape, index, layer: as for `tinygrad_cnn.receptive_field`, if `what` is a model;
             without input_shape it is the image's.
-        image: (C, H, W), (H, W) or with a batch axis of 1: where the gradient is taken, shown under
-            the effective field. None: random noise, which is not shown.
+        image: (C, H, W), (H, W) or with a batch axis of 1. The gradient is taken at this image, and
+            it is shown under the effective field. None: random noise, which is not shown.
 
     Returns:
         A Picture. Its data is a `Cone`.
@@ -376,7 +379,7 @@ def _bytes(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def _effective(cone: Cone, x: float, y: float, width: float) -> tuple[list[str], float]:
-    """The effective field on the image, and what to see in it; and how high that is."""
+    """The effective field on the image, beside it what to see in it, and the height of both."""
     rows, columns = cone.effective.shape
     cell = _HEAT / max(rows, columns)
     across, down = columns * cell, max(rows * cell, 14.0)
@@ -385,7 +388,8 @@ def _effective(cone: Cone, x: float, y: float, width: float) -> tuple[list[str],
         faded = 0.5 + 0.5 * cone.image
         parts.append(raster(_bytes(faded), x, y, across, down))
     known = np.nan_to_num(cone.effective)
-    strong = np.quantile(known[known > 0], 0.98) if known.any() else 1.0  # not one bright spot
+    # A quantile, not the maximum: otherwise one strong cell would make all others pale.
+    strong = np.quantile(known[known > 0], 0.98) if known.any() else 1.0
     heat = np.minimum(known / strong, 1.0)
     rgba = np.zeros((rows, columns, 4), np.uint8)
     rgba[..., :3] = np.rint(

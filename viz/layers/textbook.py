@@ -43,13 +43,13 @@ def architecture(
     arc, with what it does on its way; it ends in a +. Height and width have one scale, channels
     another; vectors stand upright and have a third. Each network has scales of its own.
 
-    Of more than 24 arrays, those of a module become one box, and alike ones that follow one another
-    too, with a "×N".
+    If there are more than 24 arrays, those of a module become one box, and alike boxes that follow
+    one another become one with a "×N".
 
     Args:
         model: a Module; or several, in a list or by name, below one another.
-        input_shape: of the input, the batch size included; a dict gives each model's by name; one
-            example of a module's own ``input_shape`` if None.
+        input_shape: of the input, the batch size included; a dict gives each model's by name. If
+            None, one example of a module's own ``input_shape``.
 
     Returns:
         A Picture. Its data lists the networks: ``name``, ``parameters`` (of all), ``volumes``
@@ -273,7 +273,7 @@ def _is_arc(link: Link) -> bool:
 
 
 def _lines(found: Architecture, columns: Sequence[float]) -> list[list[int]]:
-    """Boxes that stand on one line: broken where the fewest arcs are, as far right as possible."""
+    """The boxes of each line. A line breaks where the fewest arcs cross, as late as possible."""
     crossed = [
         sum(_is_arc(link) and link.source < k <= link.target for link in found.links)
         for k in range(len(columns))
@@ -310,7 +310,7 @@ def _levels(arcs: Sequence[Link]) -> dict[Link, int]:
 def _words_of(found: Architecture, volume: Volume) -> list[str]:
     """What stands below a box: shape, ops, parameters."""
     said = list(volume.words)
-    if volume.kind == "module":  # only what has weights, or makes things smaller
+    if volume.kind == "module":  # only layers with weights or pooling, and additions
         said = [w for w in said if w.startswith(("conv", "dense", "max", "avg", "+"))]
         counts = {word: said.count(word) for word in said}
         said = [f"{count} × {word}" if count > 1 else word for word, count in counts.items()]
@@ -330,7 +330,7 @@ def _words_of(found: Architecture, volume: Volume) -> list[str]:
 
 
 def _shape_text(shape: Shape) -> str:
-    """Such as 6 × 28², 48 × 19 × 17, 120."""
+    """A shape as it is written: 6 × 28², 48 × 19 × 17, 120."""
     if len(shape) == 3 and shape[1] == shape[2] and shape[1] > 1:
         return f"{shape[0]} × {shape[1]}²"
     return " × ".join(map(str, shape)) or "one number"
@@ -369,14 +369,14 @@ def _box(volume: Volume, place: Place, words: Sequence[str]) -> str:
 
 
 def _shaded(color: str, part: float) -> str:
-    """Lighter for a positive part, darker for a negative one."""
+    """A colour made lighter by a positive part, darker by a negative one."""
     end = 255 if part > 0 else 0
     channels = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return "#" + "".join(f"{round(c + abs(part) * (end - c)):02x}" for c in channels)
 
 
 def _arrow(source: Place | None, target: Place) -> str:
-    """From one box to the next; from the left edge, if that is on the line above."""
+    """An arrow from one box to the next. At the start of a line it comes from the left edge."""
     height = min(source.height, target.height) if source else target.height
     y = target.ground - max(3.0, height / 2)
     start = source.right + 2 if source else 3.0
@@ -392,7 +392,7 @@ def _tip(x: float, y: float, down: bool = False) -> str:
 
 
 def _arc(link: Link, source: Place | None, target: Place | None, y: float, edge: float) -> str:
-    """From above one box to above another; what is on another line is beyond the edge."""
+    """An arc from one box to another. If one is on another line, the arc ends beyond the edge."""
     x1 = source.leaving if source else 3.0
     x2 = target.entering if target else edge + 10
     bend = min(12.0, abs(x2 - x1) / 2)

@@ -2,7 +2,7 @@
 
 Convolutions, pooling and dense layers make new arrays; what keeps an array's size (activations,
 batch norm, residual additions) belongs to the array. So a network is a list of `Volume`s and
-`Link`s between them; a shortcut is a link that leaves some out.
+`Link`s between them; a shortcut is a link that skips some volumes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tinygrad_cnn.recording.graph import Graph
 
 from ..picture.style import kind_of
 
-PAGE = 24  # volumes; of more, modules become one each, and alike ones in a row one for all
+PAGE = 24  # if there are more volumes, modules become one each, and so do alike ones in a row
 _SAME = {"activation", "normalization", "elementwise"}
 _WORDS = {
     "relu": "ReLU",
@@ -42,7 +42,7 @@ class Volume:
         kind: of the op that made it (a key of `KINDS`).
         scope: dotted name of the layer.
         parameters: ids of the parameter nodes that went into it.
-        repeats: how many alike follow one another, as one.
+        repeats: for how many alike volumes in a row it stands.
     """
 
     shape: tuple[int, ...]
@@ -78,7 +78,7 @@ class Architecture:
     sizes: dict[int, int]
 
     def count(self, volume: Volume) -> int:
-        """How many numbers went into a volume by learning."""
+        """How many learned numbers went into a volume."""
         return sum(self.sizes[i] for i in volume.parameters)
 
 
@@ -96,7 +96,7 @@ def architecture_of(graph: Graph) -> Architecture:
 
 
 class _Reading:
-    """Goes through a graph, op by op."""
+    """Reads the volumes and links off a graph, op by op."""
 
     def __init__(self, graph: Graph) -> None:
         self.nodes = graph.nodes
@@ -129,10 +129,10 @@ class _Reading:
                 name = (node.name or "input").strip()
                 self.made.append(Volume(_shape(node), (name,), "input"))
             return
-        if not data:  # computed of parameters alone
+        if not data:  # it depends on parameters alone
             return
         if node in self.detour:
-            self.home[node] = self.home[data[0]]  # told of where the shortcut ends
+            self.home[node] = self.home[data[0]]  # it is written where the shortcut ends
             return
         homes = [self.home[parent] for parent in data if parent in self.home]
         if _is_addition(node, data):
@@ -147,7 +147,7 @@ class _Reading:
         if moves or node.op.name == "output":
             self.home[node] = homes[0]
         elif alike and kind_of(node) in _SAME and len(data) == 1 and homes[0]:
-            self.home[node] = homes[0]  # unless that is the input, which stays as it is
+            self.home[node] = homes[0]  # the input, volume 0, stays as it is
             self._extend(homes[0], node)
         else:
             at = self.home[node] = len(self.made)
@@ -177,7 +177,7 @@ class _Reading:
         return tuple(words), learned
 
     def _learned(self, node: Node) -> tuple[int, ...]:
-        """Parameters among an op's inputs, also behind what is computed of parameters alone."""
+        """An op's parameters, also those behind an input that depends on parameters alone."""
         found: list[int] = []
         stack = [p for p in node.inputs if p is not None]
         while stack:
@@ -219,7 +219,7 @@ class _Reading:
         return (first, second) if lengths[0] <= lengths[1] else (second, first)
 
     def _before(self, node: Node) -> set[Node]:
-        """A node and all that it was computed from, of what depends on the input."""
+        """A node, and all nodes before it that depend on the input."""
         found: set[Node] = set()
         stack = [node]
         while stack:
@@ -237,7 +237,7 @@ def _is_addition(node: Node, data: Sequence[Node]) -> bool:
 
 
 def _shape(node: Node) -> tuple[int, ...]:
-    """Of one example."""
+    """The shape of one example."""
     shape = np.shape(node.value)
     return tuple(shape[1:]) if len(shape) > 1 else tuple(shape)
 
@@ -294,7 +294,7 @@ def _one(value: Any) -> Any:
 
 
 def _merged(found: Architecture, groups: Sequence[Sequence[int]], repeats: bool) -> Architecture:
-    """Each group of consecutive volumes as one; links inside a group that skip become its own."""
+    """Each group of consecutive volumes as one. A shortcut inside a group links it to itself."""
     of = {i: k for k, group in enumerate(groups) for i in group}
     volumes = []
     for group in groups:
@@ -313,7 +313,7 @@ def _merged(found: Architecture, groups: Sequence[Sequence[int]], repeats: bool)
         source, target = of[link.source], of[link.target]
         if source != target or link.shortcut:
             links.append(replace(link, source=source, target=target))
-    if repeats:  # shortcuts between alike ones are one shortcut over the volume that stands for all
+    if repeats:  # shortcuts between alike volumes become one, over the volume that stands for all
         links = [
             replace(link, source=link.target)
             if link.shortcut and volumes[link.target].repeats > 1
@@ -324,7 +324,7 @@ def _merged(found: Architecture, groups: Sequence[Sequence[int]], repeats: bool)
 
 
 def _by_module(found: Architecture, depth: int) -> Architecture:
-    """What belongs to one module at some depth, as one volume."""
+    """The volumes of each module at some depth merged into one."""
 
     def key(i: int) -> Hashable:
         names = found.volumes[i].scope.split(".")
@@ -335,7 +335,7 @@ def _by_module(found: Architecture, depth: int) -> Architecture:
 
 
 def _runs(found: Architecture) -> Architecture:
-    """Volumes that follow one another and are alike, as one."""
+    """Alike volumes that follow one another merged into one."""
 
     def key(i: int) -> Hashable:
         volume = found.volumes[i]

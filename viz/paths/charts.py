@@ -18,7 +18,7 @@ LEFT, RIGHT = 96.0, WIDTH - MARGIN
 HEIGHT = 108.0
 SLOT = 96.0  # at most, for a bar and the gap beside it
 AXIS = "#9ca3af"
-MAX_VALUES = 12  # up to so many bars have their value written on them
+MAX_VALUES = 12  # with more bars than that, no values are written on them
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Chart:
 
     Attributes:
         title: what the bars show.
-        values: of the bars, as parts of the largest by absolute value: −1 … 1.
+        values: of the bars, divided by the largest absolute value: −1 … 1.
         labels: the values as text.
         fill: colour of a bar; negative ones are outlined only.
         line: other values to compare with, on the same scale; drawn as steps, maybe none.
@@ -87,7 +87,7 @@ def draw_lengths(lengths: ByLength) -> Picture:
 def draw_chart(
     chart: Chart, y: float, left: float = LEFT, right: float = RIGHT, height: float = HEIGHT
 ) -> tuple[float, list[str]]:
-    """A chart between two sides, its title above it; and where it ends."""
+    """A chart from x = `left` to `right`, below its title: the y where it ends, and its SVG."""
     count = len(chart.values)
     slot = min(SLOT, (right - left) / count)
     widest = max(svg.text_width(label, 10.0) for label in chart.labels)
@@ -133,7 +133,7 @@ def draw_chart(
 
 
 def _titled(title: str, width: float) -> list[str]:
-    """A title in bold, and what follows a line end in it as smaller lines."""
+    """The first line of a title, in bold, and the text after it in smaller lines."""
     head, _, rest = title.partition("\n")
     return [head, *(wrap(rest, width, 11.0) if rest else [])]
 
@@ -168,7 +168,7 @@ def _ticks(count: int) -> range:
 
 
 def scaled(values: Sequence[float]) -> tuple[float, ...]:
-    """Parts of the largest; exact for numbers too large for a float. What is not finite is 0."""
+    """Values divided by the largest, even if too large for a float. NaN and infinity give 0."""
     finite = [v if isinstance(v, int) or math.isfinite(v) else 0 for v in values]
     largest = max(map(abs, finite))
     if largest == 0:

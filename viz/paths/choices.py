@@ -15,7 +15,7 @@ from tinygrad_cnn.paths import Expansion, GradientPaths
 
 from .words import count_of, name_of, power, subscript
 
-# Okabe & Ito's palette, told apart by colour-blind readers; a fill, and the ink that reads on it.
+# A fill, and an ink that is legible on it: Okabe & Ito's palette for colour-blind readers.
 PALETTE = (
     ("#0072b2", "#ffffff"),
     ("#e69f00", "#1a1a1a"),
@@ -56,8 +56,8 @@ class SinglePath:
     Attributes:
         taken: whether each block's branch is taken.
         norm: of its gradient, if known.
-        met: whether the path comes by each block at all; the shortcut of one that is met and not
-            taken is crossed. None means all.
+        met: whether the path comes by each block at all; None means that it meets all of them. In
+            a block that it meets, it crosses either the branch or the shortcut.
     """
 
     taken: tuple[bool, ...]
@@ -65,7 +65,7 @@ class SinglePath:
     met: tuple[bool, ...] | None = None
 
     def misses(self, i: int) -> bool:
-        """Does the path not come by block i, counted from 0?"""
+        """Whether the path does not come by block i, counted from 0."""
         return self.met is not None and not self.met[i]
 
     @property
@@ -88,8 +88,8 @@ class Unrolled:
         paths: shortest first, then those that branch early.
         start, end: the names of wrt and of the loss.
         is_chain: the blocks follow one another, and each is on the way.
-        total: norm of the ordinary gradient, by one backward pass that splits nothing; of the
-            network's output, where the paths were run forward.
+        total: norm of the ordinary gradient, from a backward pass that splits nothing; where the
+            paths were run forward, norm of the network's output.
         difference: the largest difference, over entries, between that and the paths' sum.
         largest: the largest entry of what the sum should be, by absolute value.
         summed: norm of the paths' sum, where they were run forward; None for gradients.
@@ -109,7 +109,7 @@ class Unrolled:
 
     @property
     def forward(self) -> bool:
-        """Were the paths run forward, so that the norms are of their outputs?"""
+        """Whether the paths were run forward, so that the norms are those of their outputs."""
         return self.summed is not None
 
     @property
@@ -134,7 +134,7 @@ def schematic(n: int) -> Unrolled:
 
 
 def shortest_first(taken: Sequence[bool]) -> tuple[object, ...]:
-    """The order of rows: by length, then those first that branch early."""
+    """A key to sort rows: by length, and among these the paths first that branch early."""
     return sum(taken), [not t for t in taken]
 
 
@@ -188,8 +188,10 @@ def ends(paths: GradientPaths) -> tuple[Node, Node]:
 
 
 def shortcut(add: Node) -> str:
-    """The label of the other way: "identity" if the branch was computed from the very value that
-    is added to it, "skip" if something, such as a projection, stands in between.
+    """The label of a block's shortcut: "identity" or "skip".
+
+    It is "identity" if the branch was computed from the same value that is added to it, and "skip"
+    if the shortcut computes something, such as a projection.
     """
     skip, branch = add.inputs
     assert skip is not None
@@ -200,7 +202,7 @@ def shortcut(add: Node) -> str:
         if node is skip:
             return "identity"
         if node is not None and node not in seen and node.serial > skip.serial:
-            seen.add(node)  # what is older than the skip was not computed from it
+            seen.add(node)  # older nodes cannot be computed from the skip
             stack.extend(node.inputs)
     return "skip"
 

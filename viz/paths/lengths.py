@@ -21,13 +21,13 @@ class ByLength:
     Attributes:
         start: name of the value that the gradient is taken at.
         count: numbers of paths, for all lengths up to the number of blocks.
-        norms: of G_k, the sum of the gradients of all paths of length k; perhaps not for the
-            longest ones.
+        norms: of G_k, the sum of the gradients of all paths of length k; it may end before the
+            longest paths.
         shares: ⟨G_k, g⟩/‖g‖², which sum to 1 − left_out; NaN if the gradient g is zero.
         left_out: the share of all paths longer than the norms reach.
-        single: mean gradient norm of a single path of each length; empty if nobody measured it.
+        single: mean gradient norm of a single path of each length; empty if it was not measured.
         estimate: Veit et al.'s, number of paths × mean norm of a single one; likewise.
-        samples: so many paths of each length were measured.
+        samples: how many paths of each length were measured.
         note: what the numbers were measured on, if that needs words.
     """
 
@@ -59,7 +59,7 @@ class ByLength:
         return f"{blocks}: {known}{sign}{count_of(total, 'path')}, by length"
 
     def finding(self) -> str:
-        """Where most paths are, and which lengths carry the gradient; nothing for a few blocks."""
+        """Where most paths are, and which lengths carry the gradient; "" for few blocks."""
         if not all(map(math.isfinite, self.shares)):
             return "The gradient is zero or not finite, so no length has a share in it."
         if self.n_blocks < 4:
@@ -85,7 +85,7 @@ def by_length(paths: GradientPaths, samples: int = 0, note: str = "") -> ByLengt
     """The numbers by length of a recorded network; single paths, if `samples` is not 0."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="gradient_paths: the gradient is zero")
-        shares, left_out = tuple(paths.shares), paths.left_out  # the picture says so itself
+        shares, left_out = tuple(paths.shares), paths.left_out  # the picture says that
     start = name_of(ends(paths)[1])
     return ByLength(
         start,

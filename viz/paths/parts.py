@@ -17,7 +17,7 @@ RADIUS = 7.0
 
 
 def heading(y: float, title: str, text: str) -> tuple[float, list[str]]:
-    """A title, and below it some sentences; and where they end."""
+    """A title with some sentences below it: the y where they end, and their SVG."""
     parts = [svg.text(MARGIN, y + 18, title, size=17.0, bold=True)]
     end, lines = paragraph(MARGIN, y + 26, text, WIDTH - 2 * MARGIN)
     return end, [*parts, *lines]
@@ -26,7 +26,7 @@ def heading(y: float, title: str, text: str) -> tuple[float, list[str]]:
 def paragraph(
     x: float, y: float, text: str, width: float, size: float = 12.0
 ) -> tuple[float, list[str]]:
-    """Sentences in lines of some width, from y downwards; and where they end."""
+    """Sentences in lines of some width, from y downwards: the y where they end, and their SVG."""
     lines = wrap(text, width, size)
     step = 1.4 * size
     parts = [
@@ -100,8 +100,8 @@ def network(
     """The network as it is: start → ⊕ → … → end along y, block i in its own column of width step.
 
     The branches are 34 pixels above y, the shortcuts' labels below. With `taken`, one path is
-    highlighted: the way that each block goes is thick, the other one pale. The two ways of block
-    1, 2, … have the classes s1 and b1, s2 and b2, ….
+    highlighted: in each block its way is thick, and the other way pale. The shortcuts have the
+    classes s1, s2, …, and the branches b1, b2, ….
     """
     right = left + len(blocks) * step
     thick = taken is not None

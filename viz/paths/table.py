@@ -41,7 +41,7 @@ class _Columns:
     step: float
     end: float
     bars: float
-    longest: float  # a bar
+    longest: float  # of the longest bar
 
     @classmethod
     def of(cls, unrolled: Unrolled) -> _Columns:
@@ -122,7 +122,7 @@ def _introduction(unrolled: Unrolled) -> str:
 
 
 def _header(unrolled: Unrolled, columns: _Columns, y: float) -> tuple[float, list[str]]:
-    """The blocks' names over their columns; in a chain the network above tells the shortcuts."""
+    """The blocks' names over their columns; their shortcuts, too, unless the network shows them."""
     parts = []
     for i, block in enumerate(unrolled.blocks):
         x = LEFT + (i + 0.5) * columns.step
@@ -167,7 +167,7 @@ def _row(unrolled: Unrolled, columns: _Columns, path: SinglePath, top: float, sc
 def _line(columns: _Columns, path: SinglePath, y: float) -> list[str]:
     """A dashed line from the start to the end, with a gap at each block that is not met.
 
-    Without blocks it is no shortcut, and solid.
+    Without blocks there is no shortcut, and the line is solid.
     """
     gap = box_width(columns.step) + 10
     middles = [LEFT + (i + 0.5) * columns.step for i in range(len(path.taken)) if path.misses(i)]
@@ -213,7 +213,7 @@ def _sum(unrolled: Unrolled, columns: _Columns, y: float, scale: float) -> tuple
 def _forward_sum(
     unrolled: Unrolled, columns: _Columns, y: float, scale: float
 ) -> tuple[float, list[str]]:
-    """What the outputs add up to, and what the network makes: two rows."""
+    """Two rows: the sum of the paths' outputs, and the output of the network."""
     assert unrolled.summed is not None
     assert unrolled.total is not None
     assert unrolled.difference is not None

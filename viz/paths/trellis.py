@@ -1,7 +1,7 @@
 """The trellis of a deep network: how its 2ⁿ paths fold onto (block, branches so far).
 
-All paths that reach a block with the same number of branches behind them travel as one: n blocks
-have (n+1)(n+2)/2 such states instead of 2ⁿ paths. Beside the heat map, what comes out at the end.
+All paths that reach a block after the same number of branches are one state: n blocks have
+(n+1)(n+2)/2 states instead of 2ⁿ paths. Charts beside the heat map show what arrives at the end.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def charts(lengths: ByLength) -> list[Chart]:
 
 
 def _to_sum(values: Sequence[float], goal: float) -> list[float]:
-    """Values scaled so that they sum to a positive goal; none if that makes no sense."""
+    """Values scaled so that they sum to a positive goal; empty if they cannot be."""
     finite = [v if math.isfinite(v) else 0.0 for v in values]
     total = math.fsum(finite)
     return [v / total * goal for v in finite] if total > 0 and goal > 0 else []
@@ -175,8 +175,8 @@ def _binned(
 ) -> tuple[list[tuple[int, list[float]]], int, int]:
     """The columns to draw (number, norms), how many rows, and how many lengths make a row.
 
-    Rows end where nothing visible follows. Of too many columns some are left out; too many rows
-    are joined, each showing its largest norm.
+    Rows end where nothing visible follows. If there are too many columns, some are left out. If
+    there are too many rows, several become one, which shows their largest norm.
     """
     every = max(1, math.ceil(len(norms) / MAX_COLUMNS))
     chosen = sorted({*range(0, len(norms), every), len(norms) - 1})
@@ -267,7 +267,7 @@ def _floor(values: Sequence[float]) -> float:
 
 
 def _logarithmic(values: Sequence[float]) -> tuple[float, ...]:
-    """Heights between the floor (0) and the largest (1); what is not positive has none."""
+    """Heights from 0, the floor, to 1, the largest value. What is not positive gets 0."""
     positive = _positive(values)
     low, high = log10(_floor(values)), log10(max(positive, default=1.0))
     return tuple((log10(v) - low) / (high - low) if TINY < v < math.inf else 0.0 for v in values)

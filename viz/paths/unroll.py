@@ -46,11 +46,11 @@ def unroll(
             number of paths, the gradient of a single one and the exact share, per length.
             "lengths" has only bars per length (see `path_lengths`). None means the table up to 6
             blocks, else the trellis.
-        path: for kind "path": whether it takes each block's branch; if None, the one of the
-            largest gradient among those that take a branch.
+        path: for kind "path": for each block whether the path takes its branch. If None, the path
+            with the largest gradient of those that take a branch.
         samples: for the trellis, how many single paths of each length are measured. Each costs a
             backward pass through its branches; 0 leaves them out.
-        x: for a model, its input; 8 of standard normal numbers if None.
+        x: for a model, its input; 8 examples of random numbers if None.
         note: a sentence for the picture's introduction: what was measured.
 
     Raises:

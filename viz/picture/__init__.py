@@ -1,7 +1,6 @@
 """What every picture is made of and how it is saved: SVG, HTML pages, dark mode, heat maps, frames.
 
-`picture.py` is the Picture that each function of `viz` returns, and `animation.py` one that moves.
-
+Each function of `viz` returns a `Picture`, or an `Animation`, which is a Picture with frames.
 """
 
 from .animation import Animation

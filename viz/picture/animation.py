@@ -23,9 +23,9 @@ _WIDEST = 1000  # pixels of a GIF
 class Animation(Picture):
     """A picture with frames. As a Picture it is its first frame; `animation[3]` is the fourth.
 
-    It is saved as .html or .gif, too. The page has a slider and a button to play; the keys ← and →
-    go one frame back and on, Home and End to the first and last, the space bar plays. It asks for
-    nothing. A notebook shows it.
+    It can also be saved as .html or .gif. The page has a slider and a button to play. The keys ←
+    and → go one frame back and on, Home and End go to the first and the last frame, and the space
+    bar plays. The page loads no other files. A notebook shows it.
 
     Attributes:
         frames: each one's SVG; all of one size.
@@ -50,7 +50,7 @@ class Animation(Picture):
         """An animation from its frames.
 
         Raises:
-            OptionError: none, or more than 256.
+            OptionError: no frames, or more than 256.
         """
         if not 1 <= len(frames) <= MAX_FRAMES:
             raise OptionError(f"Animation: 1 … {MAX_FRAMES} frames, got {len(frames)}")
@@ -89,7 +89,7 @@ class Animation(Picture):
         return written.getvalue()
 
     def html(self) -> str:
-        """The page. Lines that frames have in common are in it once."""
+        """The page. A line of SVG that several frames share is in it only once."""
         numbers: dict[str, int] = {}
         rows = [
             [numbers.setdefault(line, len(numbers)) for line in frame.splitlines()]

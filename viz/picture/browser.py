@@ -8,7 +8,7 @@ import sys
 import webbrowser
 from pathlib import Path
 
-PATIENCE = 3.0  # seconds in which a desktop says that it knows no browser
+PATIENCE = 3.0  # seconds to wait for the desktop to say that it has no browser
 
 
 def open_page(path: Path) -> bool:
@@ -29,5 +29,5 @@ def open_page(path: Path) -> bool:
     )
     try:
         return opening.wait(PATIENCE) == 0
-    except subprocess.TimeoutExpired:  # it has become the browser
+    except subprocess.TimeoutExpired:  # it still runs: it is the browser itself
         return True

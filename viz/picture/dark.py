@@ -1,8 +1,8 @@
 """Dark mode: a style sheet that recolours a drawing where the reader prefers dark pages.
 
-A saved .svg is what it is, on white, so that it prints and goes onto slides. In a notebook and in
-.html pages, drawings that adapt carry this sheet along. It changes the ground, frames, free text
-and arrows; boxes keep their colours, which are told apart on any ground.
+A saved .svg is always on white, for printing and for slides. In a notebook and in .html pages,
+drawings that adapt contain this sheet. It changes the background, frames, free text and arrows.
+Boxes keep their colours, which can be told apart on any background.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from .style import MARKS, STEPS
 
 _GROUND, _TEXT, _FAINT = "#15181e", "#e5e7eb", "#9ca3af"
-_FLOW = ((122, 74, 160), (222, 82, 120), (255, 158, 74), (255, 232, 148))  # lighter is larger
+_FLOW = ((122, 74, 160), (222, 82, 120), (255, 158, 74), (255, 232, 148))  # small to large
 _MARKS = {"zero": "#6aa5ff", "broken": "#ff5c8a", "none": "#5b6472"}
 _CELLS = {
     "plain": "#1c2129",
@@ -93,6 +93,6 @@ SHEET = _sheet()
 
 
 def adapting(svg: str) -> str:
-    """An SVG with the sheet inside, if its colours are among those that the sheet changes."""
+    """An SVG with the sheet inside, if it was drawn to adapt; else the SVG as it is."""
     head, end, rest = svg.partition(">")
     return f"{head}{end}<style>{SHEET}</style>{rest}" if 'class="adapts"' in head else svg

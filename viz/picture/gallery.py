@@ -33,7 +33,7 @@ class Section:
 
 
 def page(title: str, introduction: str, sections: Sequence[Section]) -> str:
-    """The page as HTML. It holds all its pictures, asks for nothing else, and runs no script."""
+    """The page as HTML. It holds all its pictures, loads no other files, and runs no script."""
     contents = "\n".join(
         f'<li><a href="#section-{i}">{html.escape(s.title)}</a></li>'
         for i, s in enumerate(sections, 1)
@@ -64,7 +64,7 @@ def _section(number: int, section: Section) -> str:
 
 def figure(title: str, picture: Picture) -> str:
     """A picture inside a page."""
-    # As an image, a picture's ids and styles cannot meet those of the next one.
+    # Inside an <img>, a picture's ids and styles cannot clash with those of other pictures.
     encoded = base64.b64encode(adapting(picture.svg).encode()).decode()
     alt = html.escape(picture.title or title, quote=True)
     return f'<figure><img alt="{alt}" src="data:image/svg+xml;base64,{encoded}"></figure>'

@@ -1,6 +1,6 @@
-"""The shell of every page that viz writes: one file that asks for nothing.
+"""The shell of every page that viz writes: a single file that loads no other files.
 
-It runs no script, or one that is in it, whose hash its policy names.
+A page may contain one script. Its security policy lists that script's hash, and forbids all others.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ body { background: #0d1014; color: #e5e7eb; } a { color: #7cc4f5; }
 
 
 def page(title: str, body: str, style: str = "", script: str = "") -> str:
-    """A whole page around some HTML; its policy forbids browsers to load anything, and to run any
-    script but the one given here.
+    """A whole page around some HTML.
+
+    Its security policy forbids browsers to load anything, and to run any script but this one.
 
     Args:
         title: in the window's title, shown literally.
         body: HTML, with `safe` text.
         style: CSS, added to the shell's own.
-        script: JavaScript, run when the page is there.
+        script: JavaScript, run at the end of the page.
     """
     policy = _POLICY
     if script:

@@ -59,9 +59,10 @@ class Picture:
         return _length("width", self.svg), _length("height", self.svg)
 
     def save(self, path: str | Path) -> Path:
-        """Write a file whose kind its ending tells: .svg, .png, .pdf, .html, .dot or .json.
+        """Write a file. Its ending says of which kind: .svg, .png, .pdf, .html, .dot or .json.
 
-        An .html page asks for nothing and runs no script; where a picture was folded, it unfolds.
+        An .html page loads no other files and runs no script. If the picture was folded, its closed
+        boxes open at a click there.
 
         Raises:
             OptionError: another ending; .dot or .json for a picture that has none; or .pdf
@@ -96,7 +97,7 @@ class Picture:
         """The picture as PNG.
 
         Args:
-            width: in pixels, at most 4000; twice the SVG's own if None, or what fits.
+            width: in pixels, at most 4000. If None, twice the SVG's own width, or less if large.
 
         Raises:
             OptionError: width is not in 1 … 4000.
@@ -157,7 +158,7 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
-    if isinstance(value, str):  # a lone surrogate has no UTF-8
+    if isinstance(value, str):  # UTF-8 cannot encode a lone surrogate
         return value.encode("utf-8", "replace").decode()
     return value
 

@@ -27,8 +27,8 @@ def colors(
 
     Args:
         values: the numbers.
-        scale: the absolute value of the strongest colours; the largest there is if None.
-        signed: whether to use the scale of two signs; if None, where a number is negative.
+        scale: the absolute value that has the strongest colour; if None, the largest of the values.
+        signed: whether to use blue and orange; if None, only if some number is negative.
 
     Example:
         >>> colors(np.array([-1.0, 0.0, 0.5]))[0].tolist()

@@ -45,7 +45,7 @@ class Strip:
         scale: the absolute value that has the strongest colour.
         across: width of a tile in pixels.
         columns: tiles in a line, at most; as many as fit if None.
-        grey: from black, 0, to white, `scale`, instead of two colours about 0.
+        grey: shades from black for 0 to white for `scale`, instead of blue and orange.
     """
 
     title: str
@@ -125,7 +125,7 @@ def _tile(tile: Tile, strip: Strip, x: float, y: float) -> str:
 
 
 def _legend(sheet: Sheet) -> tuple[str, float]:
-    """A bar from the most negative to the most positive colour, and what is no number."""
+    """The colours from negative to positive, and the colour of NaN and infinity."""
     if all(strip.grey for strip in sheet.strips):
         return "", 0.0
     scales = {strip.scale for strip in sheet.strips if not strip.grey}

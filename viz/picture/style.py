@@ -1,4 +1,4 @@
-"""Which kind an op is of, and the colour of each kind; the colours of what is no number.
+"""The kinds of ops and their colours, and the colours of gradients that are zero, NaN or missing.
 
 The fills follow Okabe and Ito's palette for colour-blind readers, tinted so that their lightness
 differs too: in a grey print, neighbouring kinds can still be told apart.
@@ -41,7 +41,7 @@ KINDS = {
 """The kinds, in the order in which legends list them."""
 
 STEPS = 10
-"""In how many steps dark pages divide the ramp from a small gradient to a large one."""
+"""How many steps dark pages have between the colours of a small and of a large gradient."""
 
 MARKS = {"zero": "#2563eb", "broken": "#d1004b", "none": "#b6bcc6"}
 """The colour of a gradient that is exactly zero, of NaN or infinity, and of none at all."""
@@ -74,7 +74,7 @@ _BEGINNINGS = {
 
 
 def kind_of(node: Node) -> str:
-    """The kind (a key of `KINDS`) of what computed a node, or of a leaf."""
+    """The kind (a key of `KINDS`) of a leaf, or of the op that computed a node."""
     if node.op is None:
         return (
             node.role if node.role in KINDS else "parameter" if node.role == "buffer" else "input"

@@ -1,7 +1,7 @@
 """Small helpers to write SVG by hand: elements, text that is safe, and how wide text is.
 
-Lengths are in pixels. Pictures have no scripts and no references; `dark.py` gives their colours a
-second set for dark pages.
+Lengths are in pixels. Pictures contain no scripts and no references to other files. Their colours
+are those of light pages; `dark.py` changes them for dark ones.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _em(c: str) -> float:
 def number(x: float) -> str:
     """A coordinate: at most two decimals, and no more digits than needed.
 
-    A last bit, which is not the same on every platform, does not decide where 0.005 is rounded to.
+    Platforms can differ in the last bit of x. That bit does not decide how 0.005 is rounded.
 
     Example:
         >>> number(0.7 + 0.025 - 1e-12), number(0.7 + 0.025 + 1e-12), number(-1e-12)
@@ -89,7 +89,7 @@ def number(x: float) -> str:
 
 
 def element(tag: str, content: str = "", **attributes: Any) -> str:
-    """One element. ``stroke_width`` means stroke-width, ``class_`` class; None leaves one out.
+    """One element. ``stroke_width`` becomes stroke-width, ``class_`` class; None is left out.
 
     Example:
         >>> element("rect", x=1.0, y=2.25, class_="a<b", rx=None)
@@ -185,7 +185,7 @@ def document(
 
 
 def fit(text: str, width: float, size: float) -> str:
-    """A text shortened in its middle until it is at most so wide, in pixels."""
+    """A text shortened in its middle until it is at most `width` pixels wide."""
     length = len(text)
     while length > 3 and text_width(shorten(text, length), size) > width:
         length -= 1
@@ -206,7 +206,7 @@ def fit_dotted(name: str, width: float, size: float) -> str:
 
 
 def wrap(text: str, width: float, size: float) -> list[str]:
-    """A text in lines of at most so many pixels, broken at spaces."""
+    """A text in lines of at most `width` pixels, broken at spaces."""
     lines: list[str] = []
     for word in text.split(" "):
         if lines and text_width(f"{lines[-1]} {word}", size) <= width:

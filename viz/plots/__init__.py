@@ -1,7 +1,6 @@
-"""Plots of numbers and images: curves, classes taken for each other, a checked Jacobian.
+"""Plots of numbers and images: training curves, confusion matrices, a gradient check's Jacobians.
 
-`chart.py` says how a plot by matplotlib becomes a Picture.
-
+`chart.py` turns a plot by matplotlib into a Picture.
 """
 
 from .checks import write_checks

@@ -28,7 +28,7 @@ class Shown:
         analytic, numeric, bar, difference: of the entry that each cell shows.
         marks: of that entry: 1 wrong, 2 on a kink, 3 too uncertain to judge, 0 none of these.
         rows, columns: the output's and the input's index of that entry.
-        wrong, kinks, uncertain, size: entries of the whole Jacobian.
+        wrong, kinks, uncertain, size: numbers of such entries in the whole Jacobian, and of all.
     """
 
     name: str
@@ -75,7 +75,7 @@ def shown(report: Report, name: str, most: int = MOST_CELLS) -> Shown:
     wide = report.uncertain.get(name, np.zeros(size, bool)).reshape(size)
     marks[(marks == PLAIN) & (wide | ~(np.isfinite(n) & np.isfinite(bar)))] = UNKNOWN
     difference = a - n
-    # which entry of a block is shown: the marked before the others, then by size
+    # The most important entry of a block is shown: marked ones first, then the largest.
     importance = np.where(marks == WRONG, _relative(difference), _relative(a))
     importance += np.array([0.0, 6.0, 4.0, 2.0])[marks]
     block = tuple(max(1, -(-s // most)) for s in size)
@@ -106,7 +106,7 @@ def _flat(index: tuple[int, ...], shape: tuple[int, ...]) -> int:
 
 
 def index_of(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The index of an element that is number `flat` in row-major order."""
+    """The index of element number `flat`, counted in row-major order."""
     return tuple(int(i) for i in np.unravel_index(int(flat), shape)) if shape else ()
 
 

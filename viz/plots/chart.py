@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BLUE, ORANGE, RED = "#0072b2", "#d55e00", "#b30000"
-# Text stays text, names no date or version, and ids repeat: the same data give the same bytes.
+# Text is not turned into outlines. Ids are the same each time: the same data give the same bytes.
 SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,  # a "$" in a name is a dollar
@@ -39,7 +39,7 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\ufff
 
 
 def figure_of(width: float, height: float) -> Figure:
-    """A figure of its own, in inches: no global state of pyplot's."""
+    """A new figure, its size in inches. It does not touch pyplot's global state."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
@@ -49,14 +49,14 @@ def picture_of(figure: Figure, data: Any, title: str) -> Picture:
     """The figure as a Picture: the same data give the same bytes."""
     written = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    with warnings.catch_warnings():  # the reader's fonts draw the text, not matplotlib's
+    with warnings.catch_warnings():  # a glyph that matplotlib lacks does not matter
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
         figure.savefig(written, format="svg", metadata=nothing)
     text = written.getvalue()
     text = _FORBIDDEN.sub("\ufffd", text)
-    text = text[text.index("<svg") :]  # an XML declaration has no place inside a page,
+    text = text[text.index("<svg") :]  # inside a page there can be no XML declaration,
     text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, count=1, flags=re.DOTALL)
-    joins = "stroke-linejoin:round;stroke-linecap:butt"  # nor has a style for all its elements
+    joins = "stroke-linejoin:round;stroke-linecap:butt"  # and no style sheet for all elements
     text = _STYLED.sub(_colors_as_attributes, text)
     style = f'class="adapts" style="max-width:100%;height:auto;{joins}"'
     text = text.replace("<svg", f"<svg {style}", 1)
@@ -66,7 +66,7 @@ def picture_of(figure: Figure, data: Any, title: str) -> Picture:
 
 
 def _colors_as_attributes(match: re.Match[str]) -> str:
-    """A start tag with its colours as attributes, which `dark.py` can tell apart and overrule."""
+    """A start tag with its colours as attributes, which `dark.py` can find and override."""
     head, style = match.groups()
     colors = "".join(f' {name}="{color}"' for name, color in _COLORED.findall(style))
     rest = _COLORED.sub("", style)

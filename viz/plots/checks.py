@@ -14,12 +14,12 @@ from .jacobian import jacobian
 def write_checks(
     path: str | Path, title: str, introduction: str, reports: Mapping[str, Report | str]
 ) -> Path:
-    """Write a page of gradient checks to a file; its path.
+    """Write a page of gradient checks to a file, and return its path.
 
     Args:
         path: of the .html file; its folder is made if need be.
         title, introduction: above the checks.
-        reports: by the name of what was checked; in place of a report, why there is none.
+        reports: by the name of what was checked; a text instead of a report says why it is missing.
     """
     sections = [
         Section(f"{name}: could not be checked", told)

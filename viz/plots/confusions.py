@@ -1,4 +1,4 @@
-"""`confusion`: which classes a classifier takes for which."""
+"""`confusion`: which classes a classifier confuses with which."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _MARGIN, _NAME = 16.0, 14
 
 
 def confusion(labels: Any, predictions: Any, classes: Sequence[str] | None = None) -> Picture:
-    """How often each class was taken for each: a row is a label, a column a prediction.
+    """The confusion matrix: a row for each label, a column for each prediction.
 
-    The diagonal is what was right, in blue; mistakes are orange. A cell is the stronger, the larger
-    its part of its row (of a mistake, twice
-    that part). Beside each row stands the part that was found (recall), below each column
-    the part of the predictions that was right (precision).
+    The diagonal, in blue, counts right predictions; mistakes are orange. The larger a cell's part
+    of its row, the stronger its colour. Mistakes are rarer, so twice their part is taken. Beside
+    each row stands its recall: the part of these labels that was predicted. Below each column
+    stands its precision: the part of these predictions that was right.
 
     Args:
         labels: (N,) whole numbers from 0.
@@ -39,7 +39,7 @@ def confusion(labels: Any, predictions: Any, classes: Sequence[str] | None = Non
     Raises:
         ShapeError: labels and predictions are empty or do not fit together.
         DtypeError: they are no whole numbers.
-        OptionError: a number that has no name, or more than 40 classes.
+        OptionError: a number without a name, or more than 40 classes.
 
     Example:
         >>> picture = confusion([0, 0, 1], [0, 1, 1], ["cat", "dog"])
@@ -99,7 +99,7 @@ def _drawn(data: dict[str, Any], title: str) -> str:
     longest = max(svg.text_width(name, _NAME) for name in names)
     numbers = max(svg.text_width(f"{n:,}", 13) for n in counts.flat)
     cell = max(26.0, numbers + 8, min(58.0, 640.0 / count))
-    upright = longest > cell - 6  # then the names of columns stand on end
+    upright = longest > cell - 6  # then the columns' names are vertical
     left = _MARGIN + longest + 34
     top = 56.0 + (longest + 12 if upright else 24)
     side = cell * count

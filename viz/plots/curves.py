@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Runs = History | Sequence[History]
 MAX_RUNS = 8
-# Told apart by the colour-blind, by lightness, by dash and by marker.
+# They differ in lightness, dash and marker, and in colours that the colour-blind tell apart.
 _LOOKS: Sequence[tuple[str, Any, str]] = (
     (BLUE, "-", "o"),
     (ORANGE, "--", "s"),
@@ -42,17 +42,17 @@ def training(history: Runs | Mapping[str, Runs]) -> Picture:
     by their seeds, the line is their mean and the band goes from the smallest to the largest.
 
     Args:
-        history: what `tinygrad_cnn.train.fit` returned; several of one kind in a list; or a dict
-            of such by name, at most 8.
+        history: what `tinygrad_cnn.train.fit` returned; a list of such, from runs that differ by
+            their seeds; or a dict of these by name, at most 8.
 
     Returns:
-        A Picture. Its data is the history as a dict; of several, by name, ``epochs``, ``loss`` and
-        ``accuracy`` (run, epoch; NaN where a run has ended), ``held_out``, and ``diverged``: in how
-        many epochs the loss is NaN or infinite.
+        A Picture. For a single run, its data is the history as a dict. For several it has, by name,
+        ``epochs``, ``loss`` and ``accuracy`` (run, epoch; NaN where a run has ended), ``held_out``,
+        and ``diverged``: in how many epochs the loss is NaN or infinite.
 
     Raises:
         OptionError: nothing was recorded, or more than 8 names.
-        DtypeError: something else than histories.
+        DtypeError: `history` is something else.
 
     Example:
         >>> from tinygrad_cnn.train import Epoch, History
@@ -115,7 +115,7 @@ def _loss(axes: Axes, history: History) -> None:
 
 
 def _accuracy(axes: Axes, history: History) -> None:
-    middles = [epoch.epoch - 0.5 for epoch in history.epochs]  # a mean over the epoch
+    middles = [epoch.epoch - 0.5 for epoch in history.epochs]  # where the mean of an epoch is drawn
     seen = [epoch.accuracy for epoch in history.epochs]
     style: dict[str, Any] = {"color": BLUE, "linewidth": 1.8}
     axes.plot(middles, seen, **style, **_marks("o", seen), label="in training, mean of the epoch")
@@ -184,7 +184,7 @@ def _several(data: Mapping[str, dict[str, Any]]) -> Picture:
 
 
 def _ends(ends: Sequence[float]) -> str:
-    """Where the runs end: "in the end 81.2% (79.0% … 83.1%)"."""
+    """The accuracy at the end of the runs: "in the end 81.2% (79.0% … 83.1%)"."""
     if not ends:
         return "nothing finite"
     spread = f" ({min(ends):.1%} … {max(ends):.1%})" if len(ends) > 1 else ""
@@ -194,7 +194,7 @@ def _ends(ends: Sequence[float]) -> str:
 def _line(
     axes: Axes, at: NDArray[Any], rows: NDArray[Any], look: tuple[str, Any, str], label: str
 ) -> None:
-    """The mean over the runs that have a number there, and the band of all of them."""
+    """The mean of the runs that still have a number, and the band from smallest to largest."""
     color, dash, marker = look
     known = np.isfinite(rows)
     counts = known.sum(axis=0)
@@ -213,7 +213,7 @@ def _marks(marker: str, values: Sequence[float]) -> dict[str, Any]:
 
 
 def _finish_loss(axes: Axes, epochs: int, losses: Sequence[Any], broken: int, of: str) -> None:
-    """Title and range; a loss that is not finite has no place on the axis, and is told."""
+    """Title and range. The title counts losses that are NaN or infinite: they cannot be drawn."""
     values = np.concatenate([np.ravel(each) for each in losses])
     axes.set_title("Loss" + (f": NaN or infinite in {broken} {of}" if broken else ""))
     if (values[np.isfinite(values)] >= 0).all():
@@ -235,4 +235,4 @@ def _finish(axes: Axes, epochs: int) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="y", color="#e5e7eb", linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.16))  # hides no data there
+    axes.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.16))  # below the axes

@@ -20,10 +20,10 @@ MOST_INPUTS = 4  # that are drawn
 def jacobian(report: Report, name: str | None = None) -> Picture:
     """Analytic and numerical Jacobian of each input, and their difference where it is wrong.
 
-    Outputs run down, the input's elements across, both in row-major order. A large Jacobian is
-    drawn in blocks: a cell then shows one entry of its block, the one that is off by most or, where
-    none is wrong, the largest, and the picture says how many entries a cell stands for. Of many
-    inputs the four with most wrong entries are drawn.
+    A row is an element of the output, a column an element of the input, both in row-major order.
+    A large Jacobian is drawn in blocks. Each cell then shows one entry of its block: the one with
+    the largest error or, if none is wrong, the largest one. The picture says how many entries a
+    cell stands for. If there are more than four inputs, the four with most wrong entries are drawn.
 
     Args:
         report: what `tinygrad_cnn.gradcheck` returned, with ``mode="full"``.
@@ -103,7 +103,7 @@ def _wrapped(text: str, length: int) -> list[str]:
 
 
 def _input(one: Shown, top: float) -> tuple[list[str], float]:
-    """The three panels of one input below `top`; and where they end."""
+    """The three panels of one input, from `top` downwards, and the y where they end."""
     name = svg.shorten(one.name, 24)
     heading = f"{name} {_shape(one.shape)} → output {_shape(one.output)}: {one.counted}"
     parts = [svg.text(16, top + 14, heading, size=13, bold=True)]
@@ -152,7 +152,7 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 
 def _limit(array: Array, among: Array) -> float:
-    """The largest finite size among some entries."""
+    """The largest finite absolute value of an array, where `among` is true."""
     return float(np.max(np.abs(array), where=among & np.isfinite(array), initial=0.0))
 
 
@@ -217,9 +217,10 @@ def _is_dark(color: str) -> bool:
 def _marked(
     one: Shown, i: int, j: int, x: float, y: float, cell: tuple[float, float], difference: bool
 ) -> list[str]:
-    """A frame around a wrong entry, with its numbers; a stroke for a kink, a ? for doubt.
+    """The mark of one entry: a frame if it is wrong, a stroke for a kink, a ? if it is uncertain.
 
-    Where a cell has room for a number, these stand in its corner.
+    In a cell that shows a number, stroke and ? stand in the corner. Where differences are drawn,
+    the mark's tooltip tells the numbers.
     """
     mark, (w, h) = one.marks[i, j], cell
     roomy = w >= 24 and h >= 18 and not difference
@@ -271,7 +272,7 @@ def _guides(one: Shown, x: float, y: float, cell: tuple[float, float]) -> list[s
 
 
 def _boundaries(shape: tuple[int, ...], block: int, cells: int) -> list[float]:
-    """Where the first axis' elements end, in cells; nowhere if these are too many or too small."""
+    """Where the elements of the first axis end, in cells; empty if there are too many to see."""
     if len(shape) < 2 or not 2 <= shape[0] <= 8 or math.prod(shape[1:]) < 2 or cells < 2 * shape[0]:
         return []
     return [k * math.prod(shape[1:]) / block for k in range(1, shape[0])]
@@ -310,7 +311,7 @@ def _column_labels(one: Shown, x: float, y: float, w: float) -> list[str]:
 
 
 def _scale(x: float, y: float, limit: float, nothing: str) -> str:
-    """Which colour means what."""
+    """What the colours mean."""
     if not limit:
         return svg.text(x, y + 9, nothing, size=11, fill=svg.FAINT)
     steps = 16
@@ -331,7 +332,7 @@ def _scale(x: float, y: float, limit: float, nothing: str) -> str:
 
 
 def _legend(y: float) -> str:
-    """The marks."""
+    """What the marks mean."""
     parts, x = [], 16.0
     for kind, told in (
         (WRONG, "wrong: off by more than the error bar allows"),

@@ -38,13 +38,13 @@ def panels(
             length 1 in front do not matter. With up to 12 rows and columns, a grey one's numbers
             are written into its cells.
         columns: panels in a row; up to 4 if None.
-        scale: whether each panel has its smallest value black and its largest white, or all the
-            same range. Colour images are shown as they are, cut off at 0 and 1.
-        signed: blue for negative, white for 0, orange for positive, as far as the largest size.
-        title: above all; the names if empty.
+        scale: "each": the smallest value of each panel is black, its largest white; "shared": all
+            panels have the same range. Colour images are shown as they are, cut off at 0 and 1.
+        signed: negative is blue, 0 white, positive orange, up to the largest absolute value.
+        title: above the panels; the arrays' names if empty.
 
     Raises:
-        ShapeError: an array that is neither.
+        ShapeError: an array of another shape.
         OptionError: no panel or more than 24, or no such scale.
 
     Example:
@@ -123,7 +123,7 @@ def _draw(
     numbers = max(rows, columns) <= _NUMBERS
     if signed:
         axes.imshow(colors(image, high, signed=True), interpolation="none")
-    elif numbers:  # black ink must be read on every cell
+    elif numbers:  # black numbers must be legible on every cell
         low, high = low - 0.02 * (high - low), high + 0.9 * (high - low)
         axes.imshow(image, cmap="Blues", vmin=low, vmax=high, interpolation="none")
     else:

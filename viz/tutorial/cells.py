@@ -23,7 +23,7 @@ class Cell:
         source: Markdown, or Python.
         prose: whether it is Markdown.
         title: what stands after ``# %%``; an exercise's is "Exercise 1" and so on.
-        line: of the file, where the source starts, from 1.
+        line: where the source starts in the file, counted from 1.
     """
 
     source: str
@@ -112,10 +112,10 @@ def listed() -> list[Tutorial]:
 
 
 def find(name: str) -> Tutorial:
-    """The tutorial of a number ("5"), a name ("05_padding_and_stride") or a file of one's own.
+    """The tutorial of a number ("5"), a name ("05_padding_and_stride") or a path.
 
     Raises:
-        OptionError: there is none; says which there are.
+        OptionError: there is no such tutorial; the message lists all that there are.
 
     Example:
         >>> find("1").title

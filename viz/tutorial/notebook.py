@@ -12,7 +12,7 @@ from .cells import Tutorial
 
 
 def notebook(tutorial: Tutorial) -> dict[str, Any]:
-    """The notebook as JSON data (nbformat 4.5), nothing run yet; solutions are folded away.
+    """The notebook as JSON data (nbformat 4.5). No cell has been run; solutions are folded away.
 
     Example:
         >>> from viz.tutorial import find

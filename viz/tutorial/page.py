@@ -13,7 +13,7 @@ from ..picture.html import page as whole_page
 from .cells import Cell, Tutorial
 from .run import Result, Session, save_picture
 
-_WIDE = 1300  # pixels: from here on a picture scrolls, as its text would become too small
+_WIDE = 1300  # pixels: a wider picture scrolls, since its text would become too small
 
 
 def write_page(
@@ -21,11 +21,13 @@ def write_page(
     folder: str | Path,
     progress: Callable[[int, int], Any] = lambda done, total: None,
 ) -> tuple[Path, Result]:
-    """Run a tutorial and write ``NAME.html``; pictures that do more as pages are beside it.
+    """Run a tutorial and write ``NAME.html``.
+
+    Pictures that unfold or move are written beside it as well, as pages of their own.
 
     Args:
         tutorial: what is run, up to the first cell that fails.
-        folder: made if need be.
+        folder: where the pages go; made if need be.
         progress: called before each cell, with the number of cells done and of all.
 
     Returns:

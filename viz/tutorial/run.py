@@ -24,8 +24,8 @@ class Result:
 
     Attributes:
         output: what it printed.
-        value: of its last line, if that is an expression; else None.
-        error: the traceback, from the cell on, if it failed; else empty.
+        value: the value of its last line, if that is an expression; else None.
+        error: if it failed, the traceback, beginning at the cell; else empty.
         name: what to call the value: the name that the last line consists of, or "picture".
     """
 
@@ -73,15 +73,15 @@ class Session:
         self.namespace: dict[str, Any] = {"__name__": "__main__", "__file__": str(tutorial.path)}
 
     def source(self, cell: Cell) -> str:
-        """A cell's code, or the answer in its place."""
+        """A cell's code, or the answer that replaces it."""
         return self.answers.get(cell.title, cell.source) if cell.exercise else cell.source
 
     def run(self, cell: Cell) -> Result:
-        """Run one cell; prose gives nothing. An exception is a result, too; Ctrl-C is not."""
+        """Run one cell of code. An exception goes into the result, but Ctrl-C is passed on."""
         if cell.prose:
             return Result()
         source, file, line = self.source(cell), str(self.tutorial.path), cell.line
-        if source != cell.source:  # of no file: keep its lines for tracebacks
+        if source != cell.source:  # an answer is in no file: keep its lines for tracebacks
             file, line = f"<{cell.title}>", 1
             linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
         printed = io.StringIO()
@@ -103,12 +103,15 @@ class Session:
 
 
 def save_picture(result: Result, folder: Path, number: int) -> Path | None:
-    """Write a result's picture as .svg; as .html too if that does more, and then that one's path.
+    """Write a result's picture as .svg, and as .html too if the page does more than show it.
 
     Args:
         result: what a cell gave.
         folder: made if need be.
         number: the cell's, so that pictures sort as they were drawn.
+
+    Returns:
+        The path of the .html if there is one, else of the .svg; None without a picture.
     """
     picture = result.picture
     if picture is None:

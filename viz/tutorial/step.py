@@ -53,12 +53,12 @@ def step(
 ) -> bool:
     """Go through a tutorial in the terminal. Returns whether its end was reached.
 
-    Pictures, and how far one has come (with the answers to exercises), are in ``folder/NAME``.
+    Pictures, progress and answers to exercises are kept in ``folder/NAME``.
 
     Args:
         tutorial: what to go through.
         folder: made if need be.
-        restart: start from the beginning, even if one had come further.
+        restart: start from the beginning, even if there is progress to go on from.
         console: where to write, and to read from; the terminal if None.
 
     Raises:
@@ -108,7 +108,7 @@ class _Reader:
                 return True
 
     def _go_on(self) -> bool:
-        """Run the step, or show again what it gave; then the next one. Whether there is none."""
+        """Run the step, or show its result again, and go to the next. True if it was the last."""
         code = self.steps[self.at].code
         if code is not None and self.at == len(self.results):
             try:
@@ -129,7 +129,7 @@ class _Reader:
         return False
 
     def _tell(self, result: Result) -> bool:
-        """Show what a step gave. Whether it went well."""
+        """Show a step's result. True if the step went well."""
         if result.text:
             self.say.print(result.text, markup=False, highlight=False)
         path = save_picture(result, self.folder, self.at + 1)
@@ -172,7 +172,7 @@ class _Reader:
         return f"[dim]{', '.join([*keys, 'q quits'])}[/dim] > "
 
     def _edit(self) -> None:
-        """Open the exercise in the reader's editor; what follows then runs again."""
+        """Open the exercise in the reader's editor; the steps after it run again."""
         title = self._exercise()
         code = self.steps[self.at].code
         editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or _EDITOR
@@ -195,7 +195,7 @@ class _Reader:
         self.progress.write_text(json.dumps(state, ensure_ascii=False), encoding="utf-8")
 
     def _resume(self) -> None:
-        """Run again what had been run, quietly, up to where the reader was."""
+        """Run the steps again that the reader had run before, without showing them."""
         try:
             state: Any = json.loads(self.progress.read_text(encoding="utf-8"))
             to, self.session.answers = int(state["step"]), dict(state["answers"])

@@ -1,8 +1,7 @@
-"""Pictures of windows: the arithmetic of convolution and pooling.
+"""Pictures of windows: the arithmetic of convolution and pooling, cell by cell.
 
-`window.py` says in plain data what a window computes; `convolution.py`, `pooling.py`,
-`transposed.py` and `backward.py` put it into a `Scene`, columns of grids, which `scene.py` and
-`grid.py` draw; `shown.py` makes a picture of one place or an animation of all.
+`window.py` says as plain data what a window computes; the files of the public functions arrange it
+in a `Scene` of grids, and `scene.py`, `grid.py` and `shown.py` draw that.
 """
 
 from .backward import convolution_backward, pooling_backward

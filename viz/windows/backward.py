@@ -22,7 +22,7 @@ from .shown import shown
 from .window import Convolution, Pooling, Window, cell_of, is_inside
 
 MOST_ARROWS = 120
-MOST_NAMED = 18  # products of weights or inputs and gradients, named by their places
+MOST_NAMED = 18  # a sum of more products is not written with names, such as w[0, 1]·g[1, 1]
 _INKS = ("#0072b2", "#d55e00", "#009e73", "#b0578d", "#b07a00", "#6b4aa0", "#2f8fbd", "#7a7f00")
 
 
@@ -37,7 +37,7 @@ def convolution_backward(
     wrt: str = "x",
     at: Any = None,
 ) -> Picture:
-    """One cell of a convolution's gradient: it is a convolution, too.
+    """One cell of a convolution's gradient, which is a convolution itself.
 
     The gradient at the input is the output's gradient, with stride − 1 zeros between its cells and
     zeros around it, convolved with the kernels turned by 180° (input and output channels swapped).
@@ -46,10 +46,10 @@ def convolution_backward(
 
     Args:
         x, w, stride, padding, dilation: as for `convolution`.
-        gradient: at the output, of its shape, (O, …) or, of one channel, without it; ones if None.
+        gradient: at the output, of its shape (O, …), or without O for one channel; ones if None.
         wrt: "x", the input, or "w", the kernels.
-        at: a cell of x, (i, j) or (c, i, j), or of w, (a, b) or (o, c, a, b); in one dimension one
-            less. None: an animation of all.
+        at: a cell of x, (i, j) or (c, i, j), or of w, (a, b) or (o, c, a, b); one index less in one
+            dimension. None: an animation of all of them.
 
     Returns:
         A Picture, whose data is a `Window` with the products that add up to the gradient; or an
@@ -90,7 +90,8 @@ def convolution_backward(
             )
             scene = scene_of(turned, window, so_far, words, holes)
             met = meetings(c, window.output)
-            alone = all(weight[:2] == (0, 0) for weight, _ in met)  # else channels are told
+            # With a single input and output channel, indices are written without channels.
+            alone = all(weight[:2] == (0, 0) for weight, _ in met)
             named = _named(f"dx{where}", "w", [(w[2 * alone :], y[alone:]) for w, y in met])
             return replace(scene, lines=(*scene.lines, *named))
 
@@ -134,7 +135,7 @@ def _gradient(name: str, gradient: Any, y: Array) -> Array:
 
 
 def _gradients(c: Convolution, g: Array) -> tuple[Array, Array]:
-    """What the engine says: the gradients at the input and at the kernels."""
+    """The gradients at the input and at the kernels, computed by the engine."""
     x, w = (Tensor(a, requires_grad=True) for a in (c.x[None], c.w))
     op = (tg.conv1d, tg.conv2d)[c.x.ndim - 2]
     with np.errstate(all="ignore"):
@@ -144,7 +145,7 @@ def _gradients(c: Convolution, g: Array) -> tuple[Array, Array]:
 
 
 def _input_backward(c: Convolution, g: Array) -> tuple[Convolution, dict[Index, str]]:
-    """The convolution that gives the input's gradient; and its zeros between cells, by place."""
+    """The convolution that gives the input's gradient, and the places of zeros between cells."""
     axes = tuple(range(2, c.w.ndim))
     turned = np.flip(c.w.swapaxes(0, 1), axes)
     sizes = ((m - 1) * s + 1 for m, s in zip(g.shape[1:], c.stride, strict=True))
@@ -172,7 +173,7 @@ def _input_backward(c: Convolution, g: Array) -> tuple[Convolution, dict[Index, 
 
 
 def meetings(c: Convolution, cell: Index) -> list[tuple[Index, Index]]:
-    """Which weight (o, c, …) meets the gradient of which output (o, …), for one cell of x."""
+    """The pairs of weight (o, c, …) and output (o, …) whose products are one cell's gradient."""
     channel, *place = cell
     found = []
     for o, *tap in np.ndindex(len(c.w), *c.w.shape[2:]):
@@ -189,7 +190,7 @@ def meetings(c: Convolution, cell: Index) -> list[tuple[Index, Index]]:
 
 
 def weight_meetings(c: Convolution, weight: Index) -> list[tuple[Index, Index]]:
-    """Which input (c, …) meets the gradient of which output (o, …), for one weight of w."""
+    """The pairs of input (c, …) and output (o, …) whose products are one weight's gradient."""
     o, channel, *tap = weight
     found = []
     for output in np.ndindex(c.y.shape[1:]):
@@ -200,16 +201,16 @@ def weight_meetings(c: Convolution, weight: Index) -> list[tuple[Index, Index]]:
 
 
 def _named(name: str, factor: str, met: list[tuple[Index, Index]]) -> list[str]:
-    """The same as a sum of products, of w or x with gradients; nothing if it is too long."""
+    """The gradient as a line of named products of w or x with g; no line if it is too long."""
     if not 0 < len(met) <= MOST_NAMED:
         return []
     terms = [f"{factor}{index_text(place)}·g{index_text(output)}" for place, output in met]
-    terms = [term.replace(", ", ",") for term in terms]  # a line never ends inside one
+    terms = [term.replace(", ", ",") for term in terms]  # lines are broken at spaces
     return [f"{name} = {' + '.join(terms)}"]
 
 
 def _kernel_backward(c: Convolution, g: Array) -> dict[Index, Convolution]:
-    """For each output and input channel the convolution that gives its kernel's gradient."""
+    """The convolution that gives a kernel's gradient, by output and input channel."""
     gradient = _gradients(c, g)[1]
     return {
         (o, i): Convolution(
@@ -268,14 +269,14 @@ def pooling_backward(
     count_include_pad: bool = True,
     at: Any = None,
 ) -> Picture:
-    """Where each output's gradient goes: to the winner of its window, or, of a mean, to all.
+    """Where each output's gradient goes: to the winner of its window, or for a mean to all cells.
 
     Of equal numbers the first one in the window, row by row, gets all of it.
 
     Args:
         x, kernel_size, stride, padding, kind, count_include_pad: as for `pooling`.
         gradient: at the output, of its shape; ones if None.
-        at: the output whose arrows are drawn, as for `pooling`; None: all.
+        at: the output whose arrows are drawn, as for `pooling`; if None, those of all.
 
     Returns:
         A Picture. Its data is a `PoolingGradient`.

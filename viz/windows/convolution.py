@@ -1,4 +1,4 @@
-"""`convolution`: one output cell as the sum of products that it is, beside the whole arrays."""
+"""`convolution`: one output cell written out as a sum of products, beside the whole arrays."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from .scene import Column, Scene
 from .shown import shown
 from .window import Convolution, Window
 
-WRITTEN = 36  # products up to which the sum is written out
+WRITTEN = 36  # a sum of more products is not written out
 
 
 def convolution(
@@ -52,9 +52,9 @@ def convolution(
 ) -> Picture:
     """One output cell of a convolution: its window, the kernel, the products, and their sum.
 
-    Padding is dimmed, the window outlined; each input channel has its plane, and the planes' sums
-    add up. In one dimension channels are the rows of one plane. Arrays of more than 12 cells along
-    a side are heat maps.
+    Padding is dimmed, and the window outlined. Each input channel has its own plane, and the sums
+    of the planes add up. In one dimension channels are the rows of one plane. Arrays of more than
+    12 cells along a side are heat maps.
 
     Args:
         x: one image, a Tensor or an array: (H, W), (C, H, W) or (1, C, H, W); in one dimension
@@ -73,9 +73,9 @@ def convolution(
     Raises:
         ShapeError: shapes that do not fit, a window that does not fit, an empty array, or an index
             outside.
-        OptionError: a stride, padding or dilation that means nothing, more than 8 channels, more
-            than 256 cells along a side, or an animation of more than 256 frames.
-        DtypeError: no real numbers.
+        OptionError: an invalid stride, padding or dilation, more than 8 channels, more than 256
+            cells along a side, or an animation of more than 256 frames.
+        DtypeError: not real numbers.
 
     Example:
         >>> import numpy as np
@@ -92,7 +92,7 @@ def convolution(
 def read_convolution(
     name: str, x: Any, w: Any, bias: Any, stride: Any, padding: Any, dilation: Any
 ) -> Convolution:
-    """The convolution that these arguments mean, computed."""
+    """Compute the convolution that the arguments describe."""
     d, image, kernels, b = read_operands(name, x, w, bias)
     op = (tg.conv1d, tg.conv2d)[d - 1]
     with np.errstate(all="ignore"):  # NaN and infinities are drawn
@@ -117,7 +117,7 @@ class Words:
         input, kernel, output: above the grids.
         x, w, y: in tooltips.
         title: of the picture; written from the convolution if empty.
-        notes: instead of the ones on padding and on kernels.
+        notes: below the picture; if None, notes on padding and on kernels.
     """
 
     input: str = "input"
@@ -144,7 +144,7 @@ def scene_of(
         window: of the output cell.
         so_far: leave later outputs blank.
         words: what the arrays are called.
-        holes: kinds of cells of the padded input that are zeros put in.
+        holes: cells of the padded input that are zeros put between its own, by place; their kinds.
     """
     o = window.output[0]
     outputs = output_grids(c.y, window.output, title=words.output, name=words.y, so_far=so_far)

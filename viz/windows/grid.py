@@ -13,8 +13,8 @@ from ..picture.raster import colors, image
 from ..picture.style import MARKS
 from .numbers import Array, Index, index_text, is_rounded, number_text
 
-PRINTED = 12  # cells along the longer side up to which a grid shows numbers,
-_WIDEST = 560.0  # if it is not wider than that, in pixels
+PRINTED = 12  # a grid with more cells along a side is a heat map,
+_WIDEST = 560.0  # and so is one that would be wider, in pixels
 _TEXT, _LEAST = 13.0, 30.0
 _HEAT = 252.0  # pixels of a heat map's longer side, about
 _PADDING = (226, 229, 234)  # in heat maps
@@ -51,10 +51,10 @@ class Grid:
         note: below it.
         name: what its elements are called in tooltips.
         names: the index of each cell for tooltips, by place; the place itself if missing.
-        kinds: what cells are, by place: words out of "plain", "pad", "window", "kernel",
-            "product", "output", "winner", "blank" (not computed
-            yet). Cells that are not named are "plain".
-        outline: a box that is framed, and in which kind's colour.
+        kinds: what cells are, by place: one or more of the words "plain", "pad", "window",
+            "kernel", "product", "output", "winner" and "blank" (not computed yet). Other cells are
+            "plain".
+        outline: a box that is framed, and the kind in whose colour.
     """
 
     values: Array
@@ -94,7 +94,7 @@ class Cells:
 
     @classmethod
     def of(cls, grids: Sequence[Grid]) -> Cells:
-        """Cells that hold all the numbers, square unless one is long; small ones if they cannot."""
+        """Cells wide enough for all the numbers, or small ones without, if the grids are large."""
         side = max(max(grid.values.shape) for grid in grids)
         columns = max(grid.values.shape[1] for grid in grids)
         if side <= PRINTED:
@@ -113,7 +113,7 @@ def size_of(grid: Grid, cells: Cells) -> tuple[float, float]:
 
 
 def draw_grid(grid: Grid, x: float, y: float, cells: Cells) -> list[str]:
-    """The cells, from their upper left corner."""
+    """The cells of a grid, with their upper left corner at (x, y)."""
     width, height = cells.width, cells.height
     parts = []
     if cells.printed:

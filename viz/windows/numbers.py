@@ -23,8 +23,8 @@ def read_array(name: str, what: str, value: Any) -> Array:
     """Numbers as float64, from a Tensor, an array or nested lists.
 
     Raises:
-        DtypeError: they are no real numbers.
-        ShapeError: there is none.
+        DtypeError: they are not real numbers.
+        ShapeError: the array is empty.
     """
     array = np.asarray(value.data if isinstance(value, Tensor) else value)
     if array.dtype.kind not in "biuf":
@@ -62,10 +62,10 @@ def read_operands(
     Args:
         name: of the picture, for errors.
         x, w, bias: as they were given.
-        channels: how the kernels' first two axes are called.
+        channels: the names of the kernels' first two axes, for errors.
 
     Returns:
-        How many dimensions it has, the image (C, …), the kernels (4 or 3 axes), the bias or None.
+        The number of spatial dimensions, the image (C, …), the kernels, and the bias or None.
 
     Raises:
         ShapeError: kernels or an image of another number of axes.
@@ -87,7 +87,7 @@ def read_index(name: str, at: Any, shape: Sequence[int], optional: int = 0) -> I
     """One element of an array; the first `optional` of its indices are 0 if left out.
 
     Raises:
-        ShapeError: not one element, or outside.
+        ShapeError: `at` is not the index of one element, or lies outside.
     """
     given = tuple(at) if isinstance(at, tuple | list) else (at,)
     if not all(isinstance(i, int | np.integer) and not isinstance(i, bool) for i in given):

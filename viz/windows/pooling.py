@@ -48,12 +48,12 @@ def pooling(
 
     Args:
         x: one image, a Tensor or an array: (H, W), (C, H, W) or (1, C, H, W); in one dimension
-            (L,), (C, L) or (1, C, L). A kernel size of one int in a tuple means one dimension.
+            (L,), (C, L) or (1, C, L). A kernel size like (2,) means one dimension.
         kernel_size: of the window; an int or a tuple.
         stride: how far it moves; the kernel's size if None.
         padding: on both sides, at most half of the kernel. It counts as −∞ for a maximum, as 0 for
             a mean.
-        kind: "max", or "mean" = "avg".
+        kind: "max" or "mean"; "avg" means "mean", too.
         count_include_pad: whether a mean divides by the padding's cells, too.
         at: the output cell, (i, j) or, with its channel, (c, i, j); in one dimension i or (c, i).
             Without a channel it is channel 0. None: an animation of all of them.
@@ -64,9 +64,9 @@ def pooling(
     Raises:
         ShapeError: shapes that do not fit, a window that does not fit, an empty array, or an index
             outside.
-        OptionError: an option that means nothing, more than 8 channels, more than 256 cells
+        OptionError: an invalid option, more than 8 channels, more than 256 cells
             along a side, or an animation of more than 256 frames.
-        DtypeError: no real numbers.
+        DtypeError: not real numbers.
 
     Example:
         >>> import numpy as np
@@ -88,7 +88,7 @@ def read_pooling(
     kind: str,
     count_include_pad: bool = True,
 ) -> Pooling:
-    """The pooling that these arguments mean, computed."""
+    """Compute the pooling that the arguments describe."""
     if kind not in KINDS:
         raise OptionError(f'{name}: kind must be "max" or "mean" (= "avg"), got {kind!r}')
     array = read_array(name, "x", x)

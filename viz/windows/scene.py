@@ -16,7 +16,7 @@ _HEADING, _TITLE, _NOTE, _LINE = 15.0, 12.5, 11.0, 14.0
 _NARROWEST = 380.0
 
 
-Corners = Sequence[Sequence[tuple[float, float]]]  # of each column's grids
+Corners = Sequence[Sequence[tuple[float, float]]]  # of each grid, column by column
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Column:
         grids: from top to bottom.
         sign: between the column before and this one.
         between: between its grids.
-        room: pixels more before it, for arrows.
+        room: extra pixels before it, for arrows.
     """
 
     grids: tuple[Grid, ...]
@@ -72,7 +72,7 @@ class Scene:
 
 
 def draw_scenes(scenes: Sequence[Scene]) -> list[str]:
-    """Each scene as SVG; all of one size, every column at the same place."""
+    """Each scene as SVG. All have the same size, and their columns the same places."""
     columns = list(zip(*(scene.columns for scene in scenes), strict=True))
     cells = [Cells.of([grid for column in same for grid in column.grids]) for same in columns]
     widths = [
@@ -152,7 +152,7 @@ def _sign(x: float, y: float, sign: str) -> str:
 
 
 def _draw_arrow(arrow: Arrow, scene: Scene, corners: Corners, cells: Sequence[Cells]) -> str:
-    """Along the upper side of cells, where no number is; from row to row between the grids."""
+    """An arrow along the upper side of cells, above the numbers. It bends between the grids."""
     (column, grid, (row, place)), (into, onto, (line, end)) = arrow.start, arrow.end
     near, far = cells[column], cells[into]
     (left, top), (right, up) = corners[column][grid], corners[into][onto]
@@ -173,7 +173,7 @@ def _draw_arrow(arrow: Arrow, scene: Scene, corners: Corners, cells: Sequence[Ce
 def _column(
     column: Column, x: float, width: float, middle: float, cells: Cells
 ) -> tuple[list[tuple[float, float]], list[str]]:
-    """The corner of each grid's cells, and what is drawn."""
+    """The upper left corner of each grid's cells, and the SVG of the column."""
     parts, corners = [], []
     y = middle - _height(column, cells) / 2
     for i, grid in enumerate(column.grids):

@@ -32,7 +32,7 @@ def shown(
         name: of the public function, for errors.
         at: an index of the shape, whose first `optional` numbers may be left out; or None.
         data_of: what is to be shown at an index.
-        scene_of: how; the flag says whether what comes later is to be left blank.
+        scene_of: how that is drawn. The flag says whether to leave blank what comes later.
 
     Raises:
         ShapeError: an index outside.

@@ -1,4 +1,4 @@
-"""`transposed_convolution`: each input cell lays down the kernel times itself; overlaps add."""
+"""`transposed_convolution`: each input cell adds the kernel, times its value, to the output."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Stamp:
     Attributes:
         channel: the output channel.
         input: the place, without its channel.
-        factors: the input's numbers there, one for each input channel.
+        factors: the input's values there, one for each input channel.
         values: factors times kernels, summed over the input channels, (kh, kw) or (k,).
-        start: where its first cell lies in the output; outside, where padding cuts.
-        dilation: how far its cells are apart.
+        start: where its first cell lies in the output; an index outside if padding cuts it off.
+        dilation: how far apart its cells are laid down.
     """
 
     channel: int
@@ -52,7 +52,7 @@ class Stamp:
     dilation: Index
 
     def cells(self) -> dict[Index, float]:
-        """Its values by the output cell, without the channel, that they are added to."""
+        """The value that is added to each output cell. Cells are without the channel."""
         return {
             cell_of(self.start, tap, self.dilation): float(self.values[tap])
             for tap in places(self.values.shape)
@@ -61,8 +61,15 @@ class Stamp:
 
 @dataclass(frozen=True)
 class Transposed:
-    """A transposed convolution of one image: x (C, …), w (C, O, …), b (O,) or None; its options in
-    full; and the output (O, …) before padding cuts its border off."""
+    """A transposed convolution of one image, with its options in full.
+
+    Attributes:
+        x: the input, (C, …).
+        w: the kernels, (C, O, …).
+        b: the biases, (O,), or None.
+        full: the output, (O, …), before padding cuts its border off.
+        stride, padding, output_padding, dilation: for each axis; padding as (before, after).
+    """
 
     x: Array
     w: Array
@@ -82,7 +89,7 @@ class Transposed:
         return Stamp(channel, tuple(at), tuple(map(float, factors)), values, start, self.dilation)
 
     def output(self, x: Array) -> Array:
-        """The output of another input, uncut."""
+        """The output for another input, before padding cuts its border off."""
         op = (tg.conv_transpose1d, tg.conv_transpose2d)[x.ndim - 2]
         with np.errstate(all="ignore"):
             y = op(
@@ -115,8 +122,8 @@ def transposed_convolution(
             or a single kernel (kh, kw) or (k,).
         bias: (O,), or None.
         stride: how far apart the kernels are laid down.
-        padding: so much of the output's border is cut off.
-        output_padding: so much is added at its end.
+        padding: how much of the output's border is cut off.
+        output_padding: how much is added at the output's end.
         dilation: how far apart the kernel's cells are laid down.
         at: the input cell, (i, j) or, with the output channel, (o, i, j); in one dimension i or
             (o, i). None: an animation of all of them, in which the output grows.
@@ -201,7 +208,7 @@ def _scene(t: Transposed, stamp: Stamp, so_far: bool) -> Scene:
 
 
 def _outputs(t: Transposed, stamp: Stamp, so_far: bool) -> tuple[Grid, ...]:
-    """The uncut output: whole, or, so far, of the inputs up to this one."""
+    """The uncut output; with `so_far`, only what the inputs up to this one have added."""
     full = t.full
     if so_far:
         until = np.arange(t.x[0].size).reshape(t.x.shape[1:]) <= np.ravel_multi_index(

@@ -103,7 +103,7 @@ class Convolution:
         return first_cell(at, self.stride, self.padding)
 
     def window(self, output: Index) -> Window:
-        """What one output cell is made of."""
+        """The products that make up one output cell."""
         o, *at = output
         start = self.start(tuple(at))
         products = []
@@ -125,11 +125,11 @@ class PooledWindow:
         output: the cell that it fills, (channel, …).
         kind: "max" or "mean".
         cells: what the window covers, (channel, …), row by row; in the padding, indices outside.
-        values: their numbers: in the padding −∞ for a maximum, 0 for a mean.
+        values: their values; in the padding −∞ for a maximum, 0 for a mean.
         padding: which of them are padding.
-        winner: the number in `cells` of the cell that gives the maximum; None for a mean, or if
+        winner: the position in `cells` of the cell that gives the maximum; None for a mean, or if
             there is none.
-        divisor: by how many the sum is divided; None for a maximum.
+        divisor: what the sum is divided by; None for a maximum.
         value: the output.
     """
 
@@ -144,7 +144,7 @@ class PooledWindow:
 
     @property
     def ties(self) -> tuple[int, ...]:
-        """The numbers in `cells` of those that equal the winner and come after it."""
+        """The positions in `cells` of values that equal the winner's and come after it."""
         if self.winner is None:
             return ()
         best = self.values[self.winner]
@@ -173,7 +173,7 @@ class Pooling:
     winners: np.ndarray | None = None
 
     def window(self, output: Index) -> PooledWindow:
-        """What one output cell is made of."""
+        """The cells that one output cell is computed from."""
         channel, *at = output
         size = self.x.shape[1:]
         filler = -np.inf if self.kind == "max" else 0.0

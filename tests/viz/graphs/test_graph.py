@@ -408,7 +408,7 @@ def test_the_backward_pass_has_a_frame_of_its_own(beside):
         crosses = side[arrow["source"]] != side[arrow["target"]]
         assert (arrow["upward"], arrow["loose"]) == (backward and beside, crosses and beside)
     (_, result), (_, loss) = (box_centres(picture)[str(graph.id(t))] for t in (gradient, y))
-    assert (result < loss) == beside  # upwards, back to the top; or on, below the loss
+    assert (result < loss) == beside  # beside: back up, above the loss; otherwise below it
 
 
 def test_scalars_have_a_backward_graph_too():

@@ -83,7 +83,7 @@ def test_each_residual_addition_is_an_arc_and_says_what_it_does_on_its_way():
 
 
 class Mine(nn.Module):
-    """A shortcut by hand, its branch on the left of the plus."""
+    """A shortcut written by hand, with its branch on the left of the plus."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ def test_an_addition_by_hand_is_a_shortcut_too_and_shared_weights_count_where_th
 def test_a_deep_network_folds_and_keeps_count():
     network = one(tg.models.build("resnet110"))
     repeats = [v["repeats"] for v in network["volumes"]]
-    assert sum(r for r in repeats if r > 1) + repeats.count(1) - 4 == 54  # blocks; input, conv, …
+    assert sum(r for r in repeats if r > 1) + repeats.count(1) - 4 == 54  # 4 are no blocks
     long = nn.Sequential(*[nn.Linear(4, 4 + i % 2) for i in [0] * 30])
     (folded,) = [v for v in one(long, (1, 4))["volumes"] if v["repeats"] > 1]
     assert folded["repeats"] == 30

@@ -31,7 +31,7 @@ def test_the_matrices_are_those_of_the_layers(data):
     # A convolution: the matrix, with the weights in it, takes x to y.
     matrix = np.where(shared.matrix == NONE, 0, w.ravel()[shared.matrix])
     np.testing.assert_allclose(matrix @ x.ravel(), y.ravel(), atol=1e-12)
-    # A locally connected layer: each weight that reaches a pixel has one place of its own.
+    # A locally connected layer: each place of the output has weights of its own.
     own = rng.normal(size=(*w.shape, *y.shape[2:]))
     jacobian = tg.jacobian(
         lambda t: tg.locally_connected2d(t, own, stride=stride, padding=padding)

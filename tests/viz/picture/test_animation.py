@@ -81,7 +81,7 @@ def test_every_frame_is_reached_by_key_and_by_slider(browser, tmp_path):
         press(browser, "ArrowRight")
         seen.append(browser.evaluate(SHOWN))
     assert seen == titles
-    press(browser, "ArrowRight")  # the end is the end
+    press(browser, "ArrowRight")  # the last frame stays
     assert browser.evaluate(SHOWN) == titles[-1]
     for key, title in (("ArrowLeft", titles[-2]), ("Home", titles[0]), ("End", titles[-1])):
         press(browser, key)

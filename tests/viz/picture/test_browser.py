@@ -1,4 +1,4 @@
-"""Opening a page: quiet, and honest about whether anything took it."""
+"""Opening a page: nothing is printed, and the answer says whether a browser took it."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The confusion table: counts, recall and precision are what they are called."""
+"""The confusion matrix: its counts, recall and precision are right."""
 
 import xml.etree.ElementTree as ET
 

@@ -118,7 +118,7 @@ def test_nan_is_drawn_as_such():
     for picture in (viz.convolution(x, W, at=(0, 0)), viz.pooling(x, 2, 1, at=(0, 0))):
         assert "NaN" in cells(picture, "broken")
         assert "What reads a NaN is NaN" in picture.svg
-    assert not cells(viz.pooling(X, 2, 2, 1, at=(0, 0)), "broken")  # −∞ of the padding is none
+    assert not cells(viz.pooling(X, 2, 2, 1, at=(0, 0)), "broken")  # −∞ in the padding is allowed
 
 
 def test_large_arrays_are_heat_maps():

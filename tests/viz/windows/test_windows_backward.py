@@ -31,7 +31,7 @@ def test_a_convolutions_gradient_is_the_convolution_shown(arguments, wrt, data):
     met = meet(read_convolution("", x, w, None, **options), at)
     total = sum(factors[place] * g[0][output] for place, output in met)
     assert total == pytest.approx(picture.data.sum)
-    values = {*x.flat} if wrt == "w" else {*g.flat}  # besides, there are zeros put in
+    values = {*x.flat} if wrt == "w" else {*g.flat}  # and the zeros that are put between
     assert {p.input for p in picture.data.products} <= values | {0.0}
     assert {p.weight for p in picture.data.products} <= {*(g if wrt == "w" else w).flat}
 
@@ -91,7 +91,7 @@ def test_the_stamps_add_up_to_the_transposed_convolution(arguments, data):
     op = (tg.conv_transpose1d, tg.conv_transpose2d)[d - 1]
     try:
         y = op(x[None], w, bias, **options)[0]
-    except ShapeError:  # the padding cuts all off
+    except ShapeError:  # the padding cuts everything off
         return
     animation = viz.transposed_convolution(x, w, bias, **options)
     total = np.zeros(y.shape) if bias is None else np.zeros(y.shape) + bias.reshape(-1, *[1] * d)

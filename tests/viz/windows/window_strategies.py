@@ -1,4 +1,4 @@
-"""What tests of windows are run on: the slides' arrays, and drawn convolutions and poolings."""
+"""What tests of windows run on: the slides' arrays, and random convolutions and poolings."""
 
 import numpy as np
 from hypothesis import strategies as st
