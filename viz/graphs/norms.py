@@ -16,7 +16,7 @@ from tinygrad_cnn import Statistics
 from tinygrad_cnn.errors import DtypeError, GraphError
 from tinygrad_cnn.recording.trace import Trace
 
-from ..picture.style import STEPS
+from ..picture.style import STEPS, on_ramp
 
 # From a small gradient to a large one: darker and darker, distinct for the colour-blind.
 _RAMP = ((252, 165, 10), (229, 92, 48), (147, 38, 103), (66, 10, 104))
@@ -102,10 +102,7 @@ class Scale:
 
     def color(self, size: float) -> str:
         """The colour of a size; darker for larger ones."""
-        at = min(max(self.share(size), 0.0), 1.0) * (len(_RAMP) - 1)
-        i = min(int(at), len(_RAMP) - 2)
-        mixed = (round(a + (b - a) * (at - i)) for a, b in zip(_RAMP[i], _RAMP[i + 1], strict=True))
-        return "#" + "".join(f"{part:02x}" for part in mixed)
+        return on_ramp(_RAMP, self.share(size))
 
     def width(self, size: float) -> float:
         """The width of an arrow for a size, in pixels."""

@@ -16,6 +16,7 @@ from tinygrad_cnn.paths import GradientPaths
 from ..graphs.norms import log10
 from ..picture import svg
 from ..picture.picture import Picture
+from ..picture.style import on_ramp
 from ..picture.svg import fit, fit_dotted
 from .charts import Chart, draw_chart, scaled
 from .lengths import ByLength, by_length, percent
@@ -251,10 +252,7 @@ def _legend(y: float, parts: list[str]) -> tuple[float, list[str]]:
 
 
 def _color(part: float) -> str:
-    at = min(max(part, 0.0), 1.0) ** 0.6 * (len(COLORS) - 1)
-    i = min(int(at), len(COLORS) - 2)
-    mixed = (round(a + (b - a) * (at - i)) for a, b in zip(COLORS[i], COLORS[i + 1], strict=True))
-    return "#" + "".join(f"{part:02x}" for part in mixed)
+    return on_ramp(COLORS, max(part, 0.0) ** 0.6)
 
 
 def _positive(values: Sequence[float]) -> list[float]:

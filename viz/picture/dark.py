@@ -7,7 +7,7 @@ Boxes keep their colours, which can be told apart on any background.
 
 from __future__ import annotations
 
-from .style import MARKS, STEPS
+from .style import MARKS, STEPS, on_ramp
 
 _GROUND, _TEXT, _FAINT = "#15181e", "#e5e7eb", "#9ca3af"
 _FLOW = ((122, 74, 160), (222, 82, 120), (255, 158, 74), (255, 232, 148))  # small to large
@@ -71,7 +71,7 @@ def _sheet() -> str:
         rules += [f".edge.{name} path {{ stroke: {_MARKS[name]} }}"]
         rules += [f".edge.{name} polygon {{ fill: {_MARKS[name]} }}"]
     for step in range(STEPS + 1):
-        color = _mixed(step / STEPS)
+        color = on_ramp(_FLOW, step / STEPS)
         rules += [f".f{step} path, .f{step} line {{ stroke: {color} }}"]
         rules += [f".f{step} polygon, .f{step} rect {{ fill: {color} }}"]
     body = "\n".join(
@@ -79,13 +79,6 @@ def _sheet() -> str:
         for selector, rest in (rule.split("{") for rule in rules)
     )
     return f"@media (prefers-color-scheme: dark) {{\n{body}\n}}"
-
-
-def _mixed(share: float) -> str:
-    at = share * (len(_FLOW) - 1)
-    i = min(int(at), len(_FLOW) - 2)
-    parts = (round(a + (b - a) * (at - i)) for a, b in zip(_FLOW[i], _FLOW[i + 1], strict=True))
-    return "#" + "".join(f"{part:02x}" for part in parts)
 
 
 SHEET = _sheet()

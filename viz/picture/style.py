@@ -6,6 +6,7 @@ differs too: in a grey print, neighbouring kinds can still be told apart.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from tinygrad_cnn.engine.node import Node
@@ -86,3 +87,16 @@ def kind_of(node: Node) -> str:
         if name.startswith(beginning):
             return kind
     return "elementwise" if node.op.elementwise else "other"
+
+
+def on_ramp(ramp: Sequence[tuple[int, int, int]], part: float) -> str:
+    """The colour at a part, from 0 to 1, of the way along a ramp of RGB colours.
+
+    Example:
+        >>> on_ramp([(0, 0, 0), (0, 0, 255), (255, 255, 255)], 0.25)
+        '#000080'
+    """
+    at = min(max(part, 0.0), 1.0) * (len(ramp) - 1)
+    i = min(int(at), len(ramp) - 2)
+    mixed = (round(a + (b - a) * (at - i)) for a, b in zip(ramp[i], ramp[i + 1], strict=True))
+    return "#" + "".join(f"{channel:02x}" for channel in mixed)
