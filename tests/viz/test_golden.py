@@ -1,18 +1,18 @@
-"""A few pictures, byte for byte, and the page that sums up a run.
+"""Golden files: a few pictures must stay as they are, byte for byte.
 
-`GOLDEN=write pytest tests/viz/test_golden.py` writes them anew, to be looked at before a commit.
+They come from several folders of `viz`, and so stand beside these folders.
+
+`GOLDEN=write pytest tests/viz/test_golden.py` writes them anew. Look at them before a commit.
 """
 
 import os
 from pathlib import Path
-from types import FunctionType
 
 import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
 import viz
-from viz import samples
 
 FOLDER = Path(__file__).parent / "golden"
 
@@ -79,28 +79,3 @@ def test_pictures_are_as_they_were(draw):
         FOLDER.mkdir(exist_ok=True)
         picture.save(file)
     assert picture.svg == file.read_text(encoding="utf-8")
-
-
-def test_a_summary_page_holds_graph_flow_bars_and_table(tmp_path):
-    layer = tg.nn.Sequential(dense=tg.nn.Linear(3, 2), act=tg.nn.ReLU())
-    with tg.trace() as t:
-        layer(tg.Tensor(np.ones((1, 3)), dtype=np.float32)).sum().backward()
-    page = viz.summary_page(t, tmp_path / "deep" / "run.html", title="a <run>")
-    text = page.read_text(encoding="utf-8")
-    assert text.count("<img ") == 3
-    assert "a &lt;run&gt;" in text
-    assert all(line in text for line in t.summary().splitlines())
-
-
-def test_every_function_of_viz_has_a_sample():
-    used = set(vars(samples))
-    kinds = {name for name in viz.__all__ if isinstance(getattr(viz, name), FunctionType)}
-    lacking = kinds - used - {"summary_page"}  # a page of pictures
-    assert not lacking, f"viz/samples.py draws no {', '.join(sorted(lacking))}"
-
-
-@pytest.mark.slow
-def test_every_kind_of_picture_has_a_sample_that_draws(tmp_path):
-    text = samples.main(str(tmp_path / "kinds.html")).read_text(encoding="utf-8")
-    assert text.count("<h2>") == len(samples.SAMPLES)
-    assert text.count("<img ") >= len(samples.SAMPLES)

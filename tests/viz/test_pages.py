@@ -1,4 +1,8 @@
-"""Pages in a browser without a network: nothing is asked for, boxes open and close, labels fit."""
+"""Pages in a browser without a network: they load nothing, boxes open and close, labels fit.
+
+Whatever folder of `viz` a page comes from, the same is asked of it in the same browser. So these
+tests stand beside the folders.
+"""
 
 import numpy as np
 import pytest
@@ -25,7 +29,7 @@ def trace() -> tg.Trace:
 
 
 def levels(browser) -> list[str]:
-    """A state that opens from the first one, and one that opens only from there."""
+    """The ids of a state that opens from the first one, and of one that opens only from there."""
     links = browser.evaluate("""Object.fromEntries([...document.querySelectorAll(".state")].map(
         s => [s.id, [...s.querySelectorAll("a:has(.node)")].map(
             a => a.getAttribute("href").slice(1).split("-")[0])]))""")
@@ -38,7 +42,7 @@ def levels(browser) -> list[str]:
 
 
 def check_quiet(browser) -> None:
-    """The page asked for nothing but itself, ran no script of its own, and has no complaint."""
+    """The page loaded nothing but itself, contains no script, and caused no errors."""
     asked = [url for url in browser.requests if not url.startswith("data:")]
     assert len(asked) == 1
     assert asked[0].startswith("file:")
@@ -107,7 +111,7 @@ PICTURES = {
 @pytest.mark.parametrize("name", PICTURES)
 def test_labels_stay_inside_their_boxes(browser, tmp_path, name):
     browser.open(PICTURES[name]().save(tmp_path / "page.html"))
-    # In natural size: where a picture is scaled down, the browser rounds what it measures.
+    # In natural size: in a picture that is scaled down, the browser measures with rounding.
     browser.evaluate("document.querySelectorAll('svg').forEach(s => s.style.maxWidth = 'none')")
     outside = browser.evaluate("""
         [...document.querySelectorAll(".node")].flatMap(node => {
