@@ -170,7 +170,7 @@ def _frame(group: Group, at: tuple[float, float, float, float], depth: int) -> s
 
 
 def _pile(box: Box, centre: Point) -> str:
-    """Two more boxes behind one that stands for several. Arrows are drawn over them."""
+    """Two more boxes behind one that stands for several; arrows are drawn over them."""
     kind = KINDS[box.kind]
     width, height = box.size
     x, y = centre[0] - width / 2, centre[1] - height / 2

@@ -85,7 +85,8 @@ def by_length(paths: GradientPaths, samples: int = 0, note: str = "") -> ByLengt
     """The numbers by length of a recorded network; single paths, if `samples` is not 0."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="gradient_paths: the gradient is zero")
-        shares, left_out = tuple(paths.shares), paths.left_out  # the picture says that
+        # No warning: the picture itself says that the gradient is zero.
+        shares, left_out = tuple(paths.shares), paths.left_out
     start = name_of(ends(paths)[1])
     return ByLength(
         start,

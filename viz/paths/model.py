@@ -21,7 +21,7 @@ def paths_of_model(model: Module, x: Tensor | None = None) -> tuple[GradientPath
 
     Args:
         model: any module.
-        x: its input; if None, 8 examples of random numbers, in the model's `input_shape`.
+        x: its input; if None, 8 examples of standard normal numbers (seed 0), of its `input_shape`.
 
     Raises:
         OptionError: no `x`, and the model does not say which shape it takes.

@@ -41,7 +41,7 @@ class _Columns:
     step: float
     end: float
     bars: float
-    longest: float  # of the longest bar
+    longest: float  # length of the longest bar
 
     @classmethod
     def of(cls, unrolled: Unrolled) -> _Columns:

@@ -50,7 +50,7 @@ def unroll(
             with the largest gradient of those that take a branch.
         samples: for the trellis, how many single paths of each length are measured. Each costs a
             backward pass through its branches; 0 leaves them out.
-        x: for a model, its input; 8 examples of random numbers if None.
+        x: for a model, its input; 8 examples of standard normal numbers if None.
         note: a sentence for the picture's introduction: what was measured.
 
     Raises:

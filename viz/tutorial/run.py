@@ -77,7 +77,7 @@ class Session:
         return self.answers.get(cell.title, cell.source) if cell.exercise else cell.source
 
     def run(self, cell: Cell) -> Result:
-        """Run one cell of code. An exception goes into the result, but Ctrl-C is passed on."""
+        """Run one cell; prose does nothing. The result holds an exception, unless it is Ctrl-C."""
         if cell.prose:
             return Result()
         source, file, line = self.source(cell), str(self.tutorial.path), cell.line

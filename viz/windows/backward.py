@@ -173,7 +173,7 @@ def _input_backward(c: Convolution, g: Array) -> tuple[Convolution, dict[Index, 
 
 
 def meetings(c: Convolution, cell: Index) -> list[tuple[Index, Index]]:
-    """The pairs of weight (o, c, …) and output (o, …) whose products are one cell's gradient."""
+    """The pairs of weight (o, c, …) and output (o, …) whose products sum to a cell's gradient."""
     channel, *place = cell
     found = []
     for o, *tap in np.ndindex(len(c.w), *c.w.shape[2:]):
@@ -190,7 +190,7 @@ def meetings(c: Convolution, cell: Index) -> list[tuple[Index, Index]]:
 
 
 def weight_meetings(c: Convolution, weight: Index) -> list[tuple[Index, Index]]:
-    """The pairs of input (c, …) and output (o, …) whose products are one weight's gradient."""
+    """The pairs of input (c, …) and output (o, …) whose products sum to a weight's gradient."""
     o, channel, *tap = weight
     found = []
     for output in np.ndindex(c.y.shape[1:]):

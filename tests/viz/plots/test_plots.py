@@ -70,7 +70,7 @@ def test_several_runs_have_a_line_each_and_seeds_a_band():
     assert f"deep, in the end {np.mean(ends):.1%} ({min(ends):.1%} … {max(ends):.1%})" in said
     assert f"wide, in training, in the end {none.epochs[-1].accuracy:.1%}" in said
     assert "deep, 2 runs" in said
-    band = re.compile('id="(FillBetween)?PolyCollection')  # Fill…: since 3.10
+    band = re.compile('id="(FillBetween)?PolyCollection')  # matplotlib 3.10 renamed it
     bands = [len(band.findall(svg)) for svg in (picture.svg, training(long).svg)]
     assert bands == [2, 0]  # in both panels, for "deep" alone
 
