@@ -1,6 +1,4 @@
-"""Golden files: a few pictures must stay as they are, byte for byte.
-
-They come from several folders of `viz`, and so stand beside these folders.
+"""Pictures from several folders of `viz`, and so beside these: they must not change by a byte.
 
 `GOLDEN=write pytest tests/viz/test_golden.py` writes them anew. Look at them before a commit.
 """
