@@ -47,7 +47,7 @@ def test_every_op_of_a_family_is_registered():
     known = list(tg.OPS.values())
     for file in pkgutil.iter_modules(ops.__path__):
         declared = vars(import_module(f"{ops.__name__}.{file.name}")).values()
-        lacking = [op.name for op in declared if isinstance(op, Op) and op not in known]
+        lacking = {op.name for op in declared if isinstance(op, Op) and op not in known}
         assert not lacking, f"FAMILIES in tinygrad_cnn/ops/registry.py lacks the file of {lacking}"
 
 
