@@ -50,8 +50,8 @@ check: $(INSTALLED)-test  ## lint, formatting and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-tutorials: $(INSTALLED)-notebook  ## run every tutorial as a script, and two as notebooks
-	@$(BIN)/python scripts/run_tutorials.py
+tutorials: $(INSTALLED)-notebook  ## run every tutorial as a script, and two as notebooks; make tutorials ARGS="3 6" runs some
+	@$(BIN)/python scripts/run_tutorials.py $(ARGS)
 
 bench: $(INSTALLED)-oracles  ## time this engine beside those that are installed
 	@$(BIN)/python benchmarks/run.py $(ARGS)

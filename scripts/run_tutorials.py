@@ -1,7 +1,7 @@
 """Run every tutorial as a script, each in a fresh process, and two of them as notebooks; time them.
 
     python scripts/run_tutorials.py          # `make tutorials`
-    python scripts/run_tutorials.py 3 6      # some
+    python scripts/run_tutorials.py 3 6      # some, as scripts: `make tutorials ARGS="3 6"`
 
 It fails if a tutorial takes longer than `LIMIT` seconds, or a notebook does not show its pictures.
 """
