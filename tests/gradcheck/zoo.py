@@ -33,6 +33,13 @@ class Layer:
         tensors = [tg.Tensor(a, requires_grad=True) for a in arrays]
         return [t.numpy() for t in tg.grad(self.f(*tensors), tensors, grad_outputs=g)]
 
+    def cotangent(self, arrays: list[Any]) -> Any:
+        return np.random.default_rng(0).standard_normal(np.shape(self.f(*arrays)))
+
+    def not_zero(self, arrays: list[Any]) -> list[int]:
+        """How many elements of each gradient are not 0."""
+        return [np.count_nonzero(d) for d in self.vjp(self.cotangent(arrays), *arrays)]
+
 
 def _n(random: np.random.Generator, low: int = 2, high: int = 4) -> int:
     return int(random.integers(low, high))
@@ -164,7 +171,7 @@ class Mistake:
         vjp = self.make(layer, arrays, random)
         if vjp is None:
             return None
-        g = np.random.default_rng(0).standard_normal(np.shape(layer.f(*arrays)))
+        g = layer.cotangent(arrays)
         found, right = vjp(g, *arrays), layer.vjp(g, *arrays)
         made = [0 if part is None else part for part in found]
         return None if all(map(np.allclose, made, right)) else vjp
@@ -194,12 +201,19 @@ def _after(change: Callable[[Layer, list[Any], int], Any]) -> Any:
     return plant
 
 
+def _noise(layer: Layer, arrays: list[Any], k: int) -> Any:
+    """A factor for each element: of one element alone, that would be a constant factor."""
+    if layer.not_zero(arrays)[k] < 2:
+        return None
+    return lambda d: d * (1 + 0.3 * np.cos(np.arange(d.size).reshape(d.shape)))
+
+
 def _swapped(layer: Layer, arrays: list[Any], random: Any) -> Vjp | None:
     pairs = [
         (i, j) for i in range(len(arrays)) for j in range(i) if arrays[i].shape == arrays[j].shape
     ]
-    if not pairs:
-        return None
+    if not pairs or not all(layer.not_zero(arrays)):
+        return None  # with 0 for the other, it is zero as well
     i, j = pairs[0]
 
     def vjp(g: Any, *inputs: Any) -> list[Any]:
@@ -484,17 +498,7 @@ MISTAKES = [
     Mistake("overwritten", _lost, ("outputs lost",)),
     Mistake("no factor", _no_factor, ("factor missing",)),
     Mistake("passed on", _passed_on, ("factor missing",)),
-    Mistake(
-        "noise",
-        _after(
-            lambda layer, a, k: (
-                (lambda d: d * (1 + 0.3 * np.cos(np.arange(d.size).reshape(d.shape))))
-                if a[k].size > 1
-                else None
-            )
-        ),
-        ("none",),
-    ),
+    Mistake("noise", _after(_noise), ("none",)),
 ]  # fmt: skip
 
 
