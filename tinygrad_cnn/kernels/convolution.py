@@ -61,7 +61,7 @@ def convolve(
         matrix = w.reshape(groups, -1, strip.rows).astype(strip.dtype, copy=False)
         for chunk in strip.chunks():
             strip.gather(samples[chunk])
-            multiply(matrix, strip.columns, strip.product)
+            np.matmul(matrix, strip.columns, out=strip.product)
             results[chunk] = strip.outputs[: len(results[chunk])]
         give_back(strip)
 
@@ -110,7 +110,8 @@ def convolve_weight_grad(
                     strip.columns[..., ~strip.is_output()] = 0
                 _fill(strip.outputs, cotangents[chunk])
                 # (gy · columnsᵀ)ᵀ: with the long matrix on the left BLAS takes half the time.
-                multiply(strip.columns, strip.product.swapaxes(1, 2), of_chunk if i else gw)
+                out = of_chunk if i else gw
+                np.matmul(strip.columns, strip.product.swapaxes(1, 2), out=out)
                 if i:
                     gw += of_chunk
             if math.isfinite(np.add.reduce(gw, axis=None)):
@@ -202,7 +203,7 @@ def _scattered(
         matrix = w.reshape(groups, -1, strip.rows).astype(strip.dtype, copy=False).swapaxes(1, 2)
         for chunk in strip.chunks():
             _fill(strip.outputs, cotangents[chunk])
-            multiply(matrix, strip.product, strip.columns)
+            np.matmul(matrix, strip.product, out=strip.columns)
             strip.scatter()
             results[chunk] = strip.samples[: len(results[chunk])]
         give_back(strip)
@@ -344,11 +345,3 @@ def _fill(chunk: Array, x: Array) -> None:
     else:
         chunk[: len(x)] = x
         chunk[len(x) :] = 0
-
-
-def multiply(a: Array, b: Array, out: Array) -> None:
-    """``np.matmul(a, b, out)`` of (groups, …, …); of one group in half the time, if it is small."""
-    if len(a) == 1:
-        np.dot(a[0], b[0], out[0])
-    else:
-        np.matmul(a, b, out)

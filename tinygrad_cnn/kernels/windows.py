@@ -12,8 +12,6 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 
 Shape = tuple[int, ...]
@@ -34,7 +32,6 @@ def output_size(n: int, kernel: int, stride: int, padding: tuple[int, int], dila
     return (n + sum(padding) - span(kernel, dilation)) // stride + 1
 
 
-@functools.lru_cache(maxsize=1024)
 def output_sizes(
     size: Shape, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape
 ) -> Shape:
@@ -51,7 +48,6 @@ def inside(n: int, windows: int, stride: int, offset: int) -> tuple[slice, slice
     return slice(first, stop), cells
 
 
-@functools.cache
 def arithmetic(dtype: np.dtype) -> np.dtype:
     """The dtype to add up in: float16 sums would lose digits (and BLAS has none)."""
     return np.result_type(dtype, np.float32)
