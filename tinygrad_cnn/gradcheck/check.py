@@ -300,7 +300,7 @@ class _Check:
 
 
 def _equal(one: Array, other: Array) -> bool:
-    return np.array_equal(one, other) or np.allclose(one, other, rtol=1e-12, atol=0)
+    return np.allclose(one, other, rtol=1e-12, atol=0)
 
 
 def _message(error: Exception) -> str:
