@@ -226,9 +226,7 @@ class Op:
             if type(b) is grain:
                 second = b.node
             elif type(b) is float or type(b) is int:
-                second = new(Constant)
-                second.value = b
-                second.serial = next_serial()
+                second = Constant(b)
             else:
                 return self(a, b)
             recording, scope, _, watchers, _ = current_mode()
