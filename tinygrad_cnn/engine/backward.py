@@ -169,6 +169,9 @@ def to_visit(roots: Iterable[Node], wanted: Collection[Node] | None = None) -> l
     return order if wanted is None else leading_to(set(wanted), order)
 
 
+# Without it chains and networks of Scalars take 2.5 to 3 times as long, a chain of small Tensors
+# 1.8 times, a recurrent net of width 8 takes 1.2 times. With a lane like it in `pull`, which the
+# long way could use as well, the Scalars still take 1.5 times as long.
 def _short_walk(order: list[Node], arrived: dict[Node, Any]) -> None:
     """What `walk` does where nobody watches or asks for more than `.grad`, in less time.
 

@@ -141,6 +141,8 @@ class Op:
         self._check = function
         return self
 
+    # If the check is asked each time, a convolution of two images of 4×4 takes 1.25 times as long,
+    # pooling and a gradient check of a residual block take 1.15 times.
     def check_shapes(self, function: Callable[..., Mapping[str, Any]]) -> Op:
         """Declare a check that sees shapes, dtypes and options alone: asked once for each."""
         self._passed = {}
@@ -201,6 +203,8 @@ class Op:
         recorded = needs_grad and mode.recording and has_gradient(value)
         return self._record(grain, nodes, value, options, recorded)
 
+    # Without it forward and backward of a convolution of two images of 4×4 take 1.3 times as long,
+    # and a gradient check of one takes 1.2 times.
     def checked(self, *args: Any, **options: Any) -> Any:
         """A call whose arguments an earlier check vouches for, as in a vjp; else like any other.
 
@@ -212,6 +216,8 @@ class Op:
                 return self(*args, **options)
         return self.forward(*args, **options)
 
+    # Without it a chain of Scalars takes 2.2 times as long, a chain of small Tensors 1.4 times.
+    # With a lane like it in `__call__`, they still take 1.3 and 1.1 times as long.
     def as_operator(self, grain: type[Handle]) -> Callable[[Any, Any], Any]:
         """``lambda a, b: self(a, b)`` by a shorter way, for the arithmetic of most programs.
 
@@ -240,7 +246,7 @@ class Op:
                 type(value) is not np.ndarray or value.dtype.kind != "f"
             ):
                 return self(a, b)
-            node = new(Node)  # as Node(…) would make it; but the call takes longer than all this
+            node = new(Node)  # by Node(…) a network of Scalars would take 1.1 times as long
             node.value = value
             node.op = self
             node.inputs = (first, second)

@@ -128,6 +128,8 @@ def numerical_jacobian(
     return found._replace(largest=_largest(found.value, found.bar))
 
 
+# Column by column, a check of a layer of plain arrays takes 1.4 times as long, of a block of 576
+# outputs 1.2 times.
 def _differences(
     evaluate: Callable[[], Array],
     x: Array,

@@ -1,8 +1,9 @@
 """Memory that one training step frees is kept for the next.
 
 The C library gives large blocks back to the system when they are freed. The next step takes as
-many again, and the system hands them out page by page, each filled with zeros first: of a step of
-LeNet that was a quarter of the time. glibc can be asked to keep them; others are left alone.
+many again, and the system hands them out page by page, each filled with zeros first. glibc can be
+asked to keep the blocks; other libraries are left alone. Without it a step of LeNet takes 1.4 times
+as long, one of ResNet-20 or a large gradient check 1.2 times.
 """
 
 from __future__ import annotations
