@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,8 @@ PICTURES = [scalar, folded, flow, backward, bars, window, winners, shared]
 def test_pictures_are_as_they_were(draw):
     picture = draw()
     file = FOLDER / f"{draw.__name__}.svg"
+    svg = re.sub(r"(test_golden\.py):\d+", r"\1", picture.svg)  # lines of this file may move
     if os.environ.get("GOLDEN") == "write":
         FOLDER.mkdir(exist_ok=True)
-        picture.save(file)
-    assert picture.svg == file.read_text(encoding="utf-8")
+        file.write_text(svg, encoding="utf-8")
+    assert svg == file.read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from ..engine.tensor import Tensor
 from ..ops.loss import cross_entropy
 from ..train import checkpoint, predict
 from .options import DataName, Folder, Full, ModelName, Weights
-from .training import data_of, try_on
+from .training_options import data_of, try_on
 
 
 def evaluate(

@@ -13,7 +13,7 @@ from ..engine import defaults
 from ..errors import OptionError
 from ..train import checkpoint, fit
 from .options import DataName, Folder, Full, ModelName, ModelOptions, build_model
-from .training import (
+from .training_options import (
     OPTIMIZERS,
     SCHEDULES,
     data_of,

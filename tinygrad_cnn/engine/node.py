@@ -81,8 +81,8 @@ class Node:
     name = _Rare[str | None](None)
     keeps_grad = _Rare(False)
     modified = _Rare(0)
-    # Of any node: what is younger cannot be a stale use. Without it each input would be asked, and a
-    # network of Scalars would take 1.3 times as long.
+    # Of any node: what is younger cannot be a stale use. Were each input asked instead, a network
+    # of Scalars would take 1.3 times as long.
     latest_change: ClassVar[int] = 0
     hooks = _Rare[tuple[Any, ...]](())  # called with the gradient that arrives: see `hooks.py`
     hooked: ClassVar[bool] = False  # has any node ever had hooks?
