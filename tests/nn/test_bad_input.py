@@ -17,7 +17,7 @@ CELLS = {1: (2, 4, 5), 2: (2, 4, 5, 5), 3: (2, 4, 5, 5, 5)}
 SPATIAL: dict[str, dict[str, Any]] = {
     "Conv": {"in_channels": 4, "out_channels": 2, "kernel_size": 2},
     "ConvTranspose": {"in_channels": 4, "out_channels": 2, "kernel_size": 2},
-    "BatchNorm": {"num_features": 4},
+    "BatchNorm": {"num_features": 4}, "InstanceNorm": {"num_features": 4},
     "MaxPool": {"kernel_size": 2}, "AvgPool": {"kernel_size": 2},
     "AdaptiveMaxPool": {"output_size": 2}, "AdaptiveAvgPool": {"output_size": 2},
     "GlobalMaxPool": {}, "GlobalAvgPool": {},
@@ -27,19 +27,28 @@ RIGHT: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     **{
         name: ({}, (2, 3))
         for name in (
-            "Dropout", "ELU", "Flatten", "GELU", "Identity", "LeakyReLU", "LogSoftmax", "ReLU",
-            "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh", "BCEWithLogitsLoss",
+            "Dropout", "ELU", "Flatten", "GELU", "Hardsigmoid", "Hardswish", "Hardtanh", "Identity",
+            "LeakyReLU", "LogSigmoid", "LogSoftmax", "Mish", "PReLU", "ReLU", "ReLU6", "SiLU",
+            "Sigmoid", "Softmax", "Softplus", "Tanh", "BCEWithLogitsLoss",
             "CrossEntropyLoss", "MSELoss", "NLLLoss",
         )
     },
     "Embedding": ({"num_embeddings": 5, "embedding_dim": 2}, (2, 3)),
+    "Fold": ({"output_size": 4, "kernel_size": 2}, (2, 8, 9)),
+    "Unfold": ({"kernel_size": 2}, CELLS[2]),
+    "GLU": ({}, (2, 4)),
     "GroupNorm": ({"num_groups": 2, "num_channels": 4}, (2, 4, 3)),
+    "LocalResponseNorm": ({"size": 3}, CELLS[2]),
+    "RMSNorm": ({"normalized_shape": 3}, (2, 3)),
     "LayerNorm": ({"normalized_shape": 3}, (2, 3)),
     "Linear": ({"in_features": 3, "out_features": 2}, (2, 3)),
     "LocallyConnected2d": (
         {"in_channels": 4, "out_channels": 2, "input_size": 5, "kernel_size": 2}, CELLS[2],
     ),
+    "PixelShuffle": ({"upscale_factor": 2}, CELLS[2]),
+    "PixelUnshuffle": ({"downscale_factor": 1}, CELLS[2]),
     "Residual": ({"branch": nn.ReLU()}, (2, 3)),
+    "Upsample": ({"scale_factor": 2}, CELLS[2]),
 }  # fmt: skip
 WITHOUT = {"Module", "Parameter", "Sequential"}  # tried in test_module
 WRONG = [
@@ -69,7 +78,10 @@ def works_or_says_why(name: str, options: dict[str, Any], x: tg.Tensor) -> None:
     except TinygradError as error:
         said = str(error)
     speaker = said.partition(":")[0].replace("_", "").lower()
-    known = {"BCEWithLogitsLoss": "binarycrossentropywithlogits"}.get(name, name.lower())
+    known = {
+        "BCEWithLogitsLoss": "binarycrossentropywithlogits",
+        "Upsample": "interpolate",
+    }.get(name, name.lower())
     assert not said or known.startswith(speaker.removesuffix("loss")), said
 
 

@@ -43,6 +43,18 @@ def test_batch_norm_in_evaluation_changes_nothing_in_itself():
         np.testing.assert_array_equal(value, before[name])
 
 
+def test_instance_norm_tracks_statistics_that_evaluation_uses_only_if_asked():
+    x = tg.Tensor(np.random.default_rng(0).normal(3, 2, (4, 3, 5, 5)).astype(np.float32))
+    plain, tracking = nn.InstanceNorm2d(3), nn.InstanceNorm2d(3, track_running_stats=True)
+    np.testing.assert_array_equal(plain(x).numpy(), tracking(x).numpy())
+    np.testing.assert_array_equal(plain.eval()(x).numpy(), tracking(x).numpy())
+    assert plain.state_dict() == {}
+    assert tracking.num_batches_tracked.item() == 2
+    expected = (1 - 0.9**2) * x.numpy().mean((0, 2, 3))
+    np.testing.assert_allclose(tracking.running_mean.numpy(), expected, rtol=1e-4)
+    assert abs(tracking.eval()(x).numpy().mean()) > 1
+
+
 def test_a_residual_block_adds():
     branch = nn.Conv2d(3, 3, 3, padding=1)
     x = images(2, 3, 4, 4)

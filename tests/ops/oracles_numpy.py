@@ -16,12 +16,17 @@ from hypothesis import assume
 
 from .oracles_torch import Oracle, pairs_of
 
-# What autograd has by name, but not for gradients.
+# What an engine has by name, but not for gradients.
 AUTOGRAD_WITHOUT = {
+    **dict.fromkeys(["ceil", "floor", "round", "sign", "trunc"], "a gradient of 0, with a warning"),
+    "fmod": "no gradient is defined there",
     "astype": "no gradient is defined there",
     "flip": "no gradient is defined there",
     "take": "no gradient is defined there",
 }
+MYGRAD_WITHOUT = dict.fromkeys(
+    ["ceil", "floor", "fmod", "remainder", "sign", "trunc"], "no gradient is defined there"
+)
 
 
 def _by_keyword(name: str) -> Oracle:
@@ -50,9 +55,10 @@ NUMPY: dict[str, Oracle] = {
     "stack": lambda engine, *xs, axis: engine.stack(xs, axis),
 }
 for _name in [
-    "absolute", "add", "cos", "divide", "exp", "expm1", "log", "log1p", "matmul", "max", "maximum",
-    "mean", "min", "minimum", "multiply", "negative", "power", "prod", "sin", "sqrt", "square",
-    "std", "subtract", "sum", "tanh", "var", "where",
+    "absolute", "add", "cos", "cosh", "divide", "exp", "exp2", "expm1", "log", "log10", "log1p",
+    "log2", "matmul", "max", "maximum", "mean", "min", "minimum", "multiply", "negative", "power",
+    "prod", "reciprocal", "sin", "sinh", "sqrt", "square", "std", "subtract", "sum", "tan", "tanh",
+    "var", "where",
 ]:  # fmt: skip
     NUMPY[_name] = _by_keyword(_name)
 for _name in [
@@ -87,6 +93,7 @@ def _if(able: Callable[..., bool], name: str) -> Oracle:
 
 AUTOGRAD: dict[str, Oracle] = {
     **{name: oracle for name, oracle in NUMPY.items() if name not in AUTOGRAD_WITHOUT},
+    "atan": _by_keyword("arctan"),
     "broadcast_to": _if(lambda x, shape: len(shape) == x.ndim, "broadcast_to"),
     "einsum": _if(
         lambda *xs, inputs, output: all(len({*term}) == len(term) for term in inputs), "einsum"
@@ -96,6 +103,7 @@ AUTOGRAD: dict[str, Oracle] = {
     "norm": _if(lambda x, axis, keepdims: not keepdims, "norm"),
     "outer": _if(lambda a, b: a.ndim == b.ndim == 1, "outer"),
     "pad": _if(lambda x, mode, **o: mode == "constant" and x.ndim > 0, "pad"),
+    "remainder": _by_keyword("remainder"),
     "repeat": _if(
         lambda x, repeats, axis: isinstance(repeats, int) and (axis is None or axis >= 0), "repeat"
     ),

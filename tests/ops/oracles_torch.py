@@ -22,19 +22,27 @@ TORCH: dict[str, Oracle] = {}
 # --- elementwise --------------------------------------------------------------------
 
 for _name in [
-    "absolute", "add", "cos", "divide", "erf", "exp", "expm1", "log", "log1p", "matmul", "maximum",
-    "minimum", "multiply", "negative", "relu", "sigmoid", "sin", "sqrt", "square", "subtract",
-    "tanh", "where",
+    "absolute", "add", "atan", "ceil", "cos", "cosh", "divide", "erf", "exp", "exp2", "expm1",
+    "floor", "fmod", "log", "log10", "log1p", "log2", "matmul", "maximum", "minimum", "multiply",
+    "negative", "prelu", "reciprocal", "relu", "remainder", "round", "rsqrt", "sigmoid", "sign",
+    "sin", "sinh", "sqrt", "square", "subtract", "tan", "tanh", "trunc", "where",
 ]:  # fmt: skip
     TORCH[_name] = lambda t, *xs, name=_name: getattr(t, name)(*xs)
 
-for _name in ["elu", "gelu", "leaky_relu", "linear", "silu", "softplus"]:
+for _name in [
+    "elu", "gelu", "hardswish", "hardtanh", "leaky_relu", "linear", "mish", "silu", "softplus",
+]:  # fmt: skip
     TORCH[_name] = lambda t, *xs, name=_name, **o: getattr(t.nn.functional, name)(*xs, **o)
 
 TORCH |= {
     "astype": lambda t, x, dtype: x.to(getattr(t, np.dtype(dtype).name)),
     "clip": lambda t, x, min, max: t.clamp(x, min, max),
     "dropout_mask": lambda t, x, mask, p: t.where(mask, x / (1 - p), 0.0),
+    "glu": lambda t, x, axis: t.nn.functional.glu(x, axis),
+    # its own gradient multiplies by 1/6 in float32
+    "hardsigmoid": lambda t, x: t.nn.functional.relu6(x + 3) / 6,
+    "log_sigmoid": lambda t, x: t.nn.functional.logsigmoid(x),
+    "masked_fill": lambda t, x, mask, value: t.masked_fill(x, mask, value),
     "power": lambda t, a, b: t.pow(a, b),
     "residual_add": lambda t, skip, branch: skip + branch,
 }
@@ -181,6 +189,22 @@ def _group_norm(t: Any, x: Any, weight: Any, bias: Any, num_groups: int, eps: fl
     return _affine(t.nn.functional.group_norm(x, num_groups, eps=eps), weight, bias)
 
 
+def _attention(
+    t: Any, q: Any, k: Any, v: Any, mask: Any, bias: Any, kept: Any, dropout_p: float, **o: Any
+) -> Any:
+    """PyTorch takes one mask, and draws its dropout itself: that is written with its arithmetic."""
+    if kept is None and (mask is None or bias is None):
+        attend = t.nn.functional.scaled_dot_product_attention
+        return attend(q, k, v, mask if bias is None else bias, **o)
+    scores = q @ k.mT * (o["scale"] or q.shape[-1] ** -0.5)
+    scores = scores if bias is None else scores + bias
+    seen = t.ones(scores.shape[-2:], dtype=t.bool)
+    seen = seen.tril() if o["is_causal"] else seen if mask is None else mask
+    scores = scores.masked_fill(~seen, -math.inf)
+    weights = scores.softmax(-1).masked_fill(~seen.any(-1, keepdim=True), 0.0)
+    return (weights if kept is None else weights * kept / (1 - dropout_p)) @ v
+
+
 TORCH |= {
     "batch_norm_eval": _normalised,
     "batch_norm_train": _batch_norm_train,
@@ -188,13 +212,21 @@ TORCH |= {
     "cross_entropy": _loss("cross_entropy"),
     "einsum": lambda t, *xs, inputs, output: t.einsum(",".join(inputs) + "->" + output, *xs),
     "group_norm": _group_norm,
+    "instance_norm": lambda t, x, w, b, eps: _affine(
+        t.nn.functional.instance_norm(x, eps=eps), w, b
+    ),
     "layer_norm": lambda t, x, w, b, normalized_shape, eps: t.nn.functional.layer_norm(
         x, normalized_shape, w, b, eps
     ),
+    "local_response_norm": lambda t, x, **o: t.nn.functional.local_response_norm(x, **o),
     "log_softmax": lambda t, x, axis: t.log_softmax(x, axis),
     "mse_loss": _loss("mse_loss"),
     "nll_loss": _loss("nll_loss"),
     "outer": lambda t, a, b: t.outer(a.flatten(), b.flatten()),
+    "rms_norm": lambda t, x, w, normalized_shape, eps: t.nn.functional.rms_norm(
+        x, normalized_shape, w, eps
+    ),
+    "scaled_dot_product_attention": _attention,
     "softmax": lambda t, x, axis: t.softmax(x, axis),
 }
 
@@ -306,6 +338,25 @@ for _d in (1, 2, 3):
     }
 
 
+def _interpolated(t: Any, x: Any, mode: str, align_corners: bool, **where: Any) -> Any:
+    """PyTorch takes the size or the factors, and align_corners not for nearest."""
+    factors, size = where["scale_factor"], where.get("size")
+    if mode == "nearest" and factors and x.ndim != 4:
+        # of a factor like 2.1 that makes twice as many, its gradient reads other cells than it does
+        sizes = zip(x.shape[2:], factors, strict=True)
+        assume(all(s in (1, 2) or math.floor(n * s) not in (n, 2 * n) for n, s in sizes))
+    return t.nn.functional.interpolate(
+        x, size=None if factors else size, scale_factor=factors, mode=mode,
+        align_corners=None if mode.startswith("nearest") else align_corners,
+    )  # fmt: skip
+
+
+def _interpolation_gradient(t: Any, g: Any, input_size: Any, **options: Any) -> Any:
+    x = t.zeros((*g.shape[:2], *input_size), dtype=g.dtype, requires_grad=True)
+    y = _interpolated(t, x, size=tuple(g.shape[2:]), **options)
+    return t.autograd.grad(y, x, g, create_graph=True)[0]
+
+
 def _flat_index(t: Any, index: Any) -> tuple[Any, Any]:
     flat = index.reshape(*index.shape[:2], -1).long()
     return flat.clamp(min=0), flat >= 0
@@ -330,6 +381,22 @@ def _unfold(t: Any, x: Any, kernel: Any, stride: Any) -> Any:
     return columns.reshape(*x.shape[:2], *kernel, *out)
 
 
+def _im2col(t: Any, x: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> Any:
+    padded = _with_border(t, x, pairs_of(padding, kernel_size, dilation))
+    return t.nn.functional.unfold(padded, kernel_size, dilation, 0, stride)
+
+
+def _col2im(
+    t: Any, x: Any, output_size: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any
+) -> Any:
+    pairs = pairs_of(padding, kernel_size, dilation)
+    padded = [n + sum(pair) for n, pair in zip(output_size, pairs, strict=True)]
+    y = t.nn.functional.fold(x, padded, kernel_size, dilation, 0, stride)
+    for axis, ((before, _), n) in enumerate(zip(pairs, output_size, strict=True), start=2):
+        y = y.narrow(axis, before, n)
+    return y
+
+
 def _locally_connected(t: Any, x: Any, w: Any, b: Any, stride: Any, padding: Any) -> Any:
     windows = _unfold(t, _with_border(t, x, padding), w.shape[2:4], stride)
     y = t.einsum("ncabij,ocabij->noij", windows, w)
@@ -337,8 +404,16 @@ def _locally_connected(t: Any, x: Any, w: Any, b: Any, stride: Any, padding: Any
 
 
 TORCH |= {
+    "fold": _col2im,
+    "interpolate": _interpolated,
+    "interpolate_input_grad": _interpolation_gradient,
     "locally_connected2d": _locally_connected,
+    "pixel_shuffle": lambda t, x, upscale_factor: t.nn.functional.pixel_shuffle(x, upscale_factor),
+    "pixel_unshuffle": lambda t, x, downscale_factor: t.nn.functional.pixel_unshuffle(
+        x, downscale_factor
+    ),
     "take_winners": _take_winners,
+    "unfold": _im2col,
     "unfold2d": _unfold,
     "unpool": _unpool,
 }

@@ -88,6 +88,11 @@ def spread(rng: np.random.Generator, shape: Any) -> Array:
     return frozen(distinct(rng, shape) * 10)
 
 
+def off_quarters(rng: np.random.Generator, shape: Any) -> Array:
+    """Far from each other, and from whole numbers."""
+    return frozen(spread(rng, shape) + 0.125)
+
+
 def case(seed: int, kinds: Any, shapes: Any, **options: Any) -> Case:
     """A case whose i-th input has values of `kinds[i]` and shape `shapes[i]`; no input for None."""
     rng = np.random.default_rng(seed)
@@ -478,7 +483,7 @@ def activations(draw: Draw, **options: st.SearchStrategy[Any]) -> Case:
 def compared(draw: Draw) -> Case:
     """Two inputs that broadcast, no element of one near one of the other."""
     found = hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3)
-    kinds = [spread, lambda rng, shape: frozen(spread(rng, shape) + 0.125)]
+    kinds = [spread, off_quarters]
     return case(draw(seeds), kinds, draw(found).input_shapes)
 
 
@@ -486,6 +491,48 @@ def compared(draw: Draw) -> Case:
 def clips(draw: Draw) -> Case:
     low, high = draw(st.sampled_from([(-0.51, 0.51), (None, 0.26), (-0.26, None), (0.01, 0.02)]))
     return case(draw(seeds), [distinct], [draw(shapes())], min=low, max=high)
+
+
+@st.composite
+def hard_tanhs(draw: Draw) -> Case:
+    low, high = draw(st.sampled_from([(-1, 1), (-0.51, 0.26), (0.01, 0.01)]))
+    return case(draw(seeds), [off_quarters], [draw(shapes())], min_val=low, max_val=high)
+
+
+@st.composite
+def prelus(draw: Draw) -> Case:
+    shape = draw(shapes())
+    weight = draw(st.sampled_from([(1,), shape[1:2] or (1,)]))
+    return case(draw(seeds), [off_zero, ordinary], [shape, weight])
+
+
+@st.composite
+def gated(draw: Draw) -> Case:
+    shape = list(draw(shapes(least=1)))
+    axis = axis_of(draw, len(shape))
+    shape[axis] *= 2
+    return case(draw(seeds), [ordinary], [tuple(shape)], axis=axis)
+
+
+@st.composite
+def masked_fills(draw: Draw) -> Case:
+    found = hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3)
+    value = draw(st.sampled_from([0, -1.5]))
+    return case(draw(seeds), [ordinary, condition], draw(found).input_shapes, value=value)
+
+
+def divided(rng: np.random.Generator, shape: Any) -> Array:
+    """Not near a multiple of any of `divisors`."""
+    return frozen(rng.integers(-3, 4, shape) + rng.uniform(0.2, 0.3, shape))
+
+
+def divisors(rng: np.random.Generator, shape: Any) -> Array:
+    return frozen(rng.choice([-2.0, -1.0, 1.0, 2.0], shape))
+
+
+def off_a_pole(rng: np.random.Generator, shape: Any) -> Array:
+    """Where tan is not large."""
+    return frozen(rng.uniform(-1, 1, shape))
 
 
 @st.composite
@@ -652,6 +699,56 @@ def unfolded(draw: Draw) -> Case:
 
 
 @st.composite
+def unfoldings(draw: Draw, back: bool = False) -> Case:
+    found = draw(windows(2))
+    padding, found = draw(paddings(found))
+    n, c = draw(st.integers(1, 2)), draw(st.integers(1, 2))
+    options = {
+        "kernel_size": found.kernel, "dilation": found.dilation, "padding": padding,
+        "stride": found.stride,
+    }  # fmt: skip
+    if not back:
+        return case(draw(seeds), [ordinary], [(n, c, *found.size)], **options)
+    columns = (n, c * math.prod(found.kernel), math.prod(found.out))
+    return case(draw(seeds), [ordinary], [columns], output_size=found.size, **options)
+
+
+@st.composite
+def resized(draw: Draw, gradient: bool = False) -> Case:
+    """Images made larger and smaller, in all modes."""
+    modes = tg.ops.resizing.MODES
+    mode = draw(st.sampled_from(sorted(modes)))
+    d = draw(st.sampled_from(modes[mode]))
+    most = st.integers(1, {1: 7, 2: 5, 3: 3}[d])
+    size, out = draw(st.tuples(*[most] * d)), draw(st.tuples(*[most] * d))
+    options: dict[str, Any] = {"mode": mode, "scale_factor": None}
+    options["align_corners"] = draw(st.booleans()) and not mode.startswith("nearest")
+    if draw(st.booleans()):
+        factors = draw(st.tuples(*[st.sampled_from([0.7, 1.5, 2, 2.4])] * d))
+        out = tuple(math.floor(n * s) for n, s in zip(size, factors, strict=True))
+        assume(min(out) > 0)
+        options["scale_factor"] = factors
+    lead = draw(st.integers(1, 2)), draw(st.integers(1, 2))
+    if gradient:
+        return case(draw(seeds), [ordinary], [(*lead, *out)], input_size=size, **options)
+    if not options["scale_factor"] or draw(st.booleans()):
+        options["size"] = out
+    return case(draw(seeds), [ordinary], [(*lead, *size)], **options)
+
+
+@st.composite
+def shuffled_pixels(draw: Draw, back: bool = False) -> Case:
+    r, lead, (c, h, w) = (
+        draw(st.integers(1, 3)),
+        draw(shapes(most=1)),
+        draw(st.tuples(*[sides] * 3)),
+    )
+    if back:
+        return case(draw(seeds), [ordinary], [(*lead, c, h * r, w * r)], downscale_factor=r)
+    return case(draw(seeds), [ordinary], [(*lead, c * r * r, h, w)], upscale_factor=r)
+
+
+@st.composite
 def locally_connected(draw: Draw) -> Case:
     found = draw(windows(2))._replace(dilation=(1, 1))
     found = found._replace(size=tuple(map(max, found.size, found.kernel)))
@@ -659,6 +756,24 @@ def locally_connected(draw: Draw) -> Case:
     bias = draw(st.sampled_from([None, (o, *found.out)]))
     shapes = [(2, c, *found.size), (o, c, *found.kernel, *found.out), bias]
     return case(draw(seeds), [ordinary] * 3, shapes, stride=found.stride, padding=found.padding)
+
+
+@st.composite
+def attentions(draw: Draw) -> Case:
+    """With a mask of booleans, one to be added, both or neither, or causal; and with dropout."""
+    found = hnp.mutually_broadcastable_shapes(num_shapes=3, max_dims=2, max_side=2)
+    leads, (queries, keys, e, v) = draw(found).input_shapes, draw(st.tuples(*[sides] * 4))
+    scores = (*np.broadcast_shapes(*leads[:2]), queries, keys)
+    causal = draw(st.booleans())
+    rows = st.sampled_from([None, scores, (keys,), (queries, 1)])
+    masks = [None if causal else draw(rows) for _ in range(2)]
+    kept = draw(st.sampled_from([None, scores]))
+    shapes = [(*leads[0], queries, e), (*leads[1], keys, e), (*leads[2], keys, v), *masks, kept]
+    kinds = [ordinary, ordinary, ordinary, condition, ordinary, condition]
+    return case(
+        draw(seeds), kinds, shapes, is_causal=causal, scale=draw(st.sampled_from([None, 0.4])),
+        dropout_p=0.0 if kept is None else 0.25,
+    )  # fmt: skip
 
 
 @st.composite
@@ -683,6 +798,32 @@ def group_norms(draw: Draw) -> Case:
     )
 
 
+@st.composite
+def instance_norms(draw: Draw) -> Case:
+    c = draw(sides)
+    affine = [draw(st.sampled_from([None, (c,)])) for _ in range(2)]
+    shape = (draw(sides), c, *draw(shapes(most=1)), draw(st.integers(2, 4)))
+    return case(draw(seeds), [spread, ordinary, ordinary], [shape, *affine], eps=0.1)
+
+
+@st.composite
+def rms_norms(draw: Draw) -> Case:
+    shape = draw(shapes(least=1))
+    inner = shape[-draw(st.integers(1, len(shape))) :]
+    weight = draw(st.sampled_from([None, inner]))
+    return case(
+        draw(seeds), [off_zero, ordinary], [shape, weight], normalized_shape=inner,
+        eps=draw(st.sampled_from([None, 0.1])),
+    )  # fmt: skip
+
+
+@st.composite
+def response_norms(draw: Draw) -> Case:
+    shape = (draw(sides), draw(st.integers(1, 6)), *draw(shapes(least=1, most=2)))
+    options = draw(st.sampled_from([{}, {"alpha": 0.5, "beta": 0.5, "k": 2.0}]))
+    return case(draw(seeds), [ordinary], [shape], size=draw(st.integers(1, 8)), **options)
+
+
 class Cases(dict[str, st.SearchStrategy[Case]]):
     def __missing__(self, name: str) -> Any:
         raise KeyError(f"no strategy draws a call of {name}: CASES in tests/ops/strategies.py")
@@ -701,6 +842,7 @@ CASES |= {
     "astype": st.builds(
         lambda seed, shape: case(seed, [ordinary], [shape], dtype=np.float64), seeds, shapes()
     ),
+    "atan": elementwise(ordinary),
     "avg_pool1d": average_pools(1),
     "avg_pool1d_input_grad": average_pools(1, gradient=True),
     "avg_pool2d": average_pools(2),
@@ -711,6 +853,7 @@ CASES |= {
     "batch_norm_train": batch_norms(training=True),
     "binary_cross_entropy_with_logits": binary_cross_entropies(),
     "broadcast_to": broadcasts(),
+    "ceil": elementwise(off_quarters),
     "clip": clips(),
     "concatenate": concatenations(),
     "conv1d": convolutions(1),
@@ -723,6 +866,7 @@ CASES |= {
     "conv_transpose2d": transposed_convolutions(2),
     "conv_transpose3d": transposed_convolutions(3),
     "cos": elementwise(ordinary),
+    "cosh": elementwise(ordinary),
     "cross_entropy": cross_entropies(smoothing=True),
     "cumsum": cumulative(),
     "divide": elementwise(ordinary, off_zero),
@@ -732,20 +876,36 @@ CASES |= {
     "embedding": embeddings(),
     "erf": elementwise(ordinary),
     "exp": elementwise(ordinary),
+    "exp2": elementwise(ordinary),
     "expand_dims": new_axes(),
     "expm1": elementwise(ordinary),
     "flip": flips(),
+    "floor": elementwise(off_quarters),
+    "fmod": elementwise(divided, divisors),
+    "fold": unfoldings(back=True),
     "gelu": activations(approximate=st.sampled_from(["none", "tanh"])),
     "getitem": indexings(),
+    "glu": gated(),
     "group_norm": group_norms(),
+    "hardsigmoid": elementwise(off_quarters),
+    "hardswish": elementwise(off_quarters),
+    "hardtanh": hard_tanhs(),
+    "instance_norm": instance_norms(),
+    "interpolate": resized(),
+    "interpolate_input_grad": resized(gradient=True),
     "layer_norm": layer_norms(),
     "leaky_relu": activations(negative_slope=st.sampled_from([0.01, 0.3])),
     "linear": linear_maps(),
+    "local_response_norm": response_norms(),
     "locally_connected2d": locally_connected(),
     "log": elementwise(positive),
+    "log10": elementwise(positive),
     "log1p": elementwise(positive),
+    "log2": elementwise(positive),
+    "log_sigmoid": elementwise(ordinary),
     "log_softmax": softmaxes(),
     "logsumexp": reductions(ordinary),
+    "masked_fill": masked_fills(),
     "matmul": matrix_products(),
     "max": reductions(distinct),
     "max_pool1d": max_pools(1),
@@ -755,6 +915,7 @@ CASES |= {
     "mean": reductions(ordinary),
     "min": reductions(distinct),
     "minimum": compared(),
+    "mish": elementwise(ordinary),
     "moveaxis": moved_axes(),
     "mse_loss": pairs(),
     "multiply": elementwise(ordinary, ordinary),
@@ -763,17 +924,28 @@ CASES |= {
     "norm": reductions(off_zero),
     "outer": outers(),
     "pad": pads(),
+    "pixel_shuffle": shuffled_pixels(),
+    "pixel_unshuffle": shuffled_pixels(back=True),
     "power": elementwise(positive, ordinary),
+    "prelu": prelus(),
     "prod": reductions(ordinary),
+    "reciprocal": elementwise(off_zero),
     "relu": elementwise(off_zero),
+    "remainder": elementwise(divided, divisors),
     "repeat": repeats(),
     "reshape": reshapes(),
     "residual_add": residual_adds(),
+    "rms_norm": rms_norms(),
     "roll": rolls(),
+    "round": elementwise(off_quarters),
+    "rsqrt": elementwise(positive),
+    "scaled_dot_product_attention": attentions(),
     "scatter_add": indexings(scatter=True),
     "sigmoid": elementwise(ordinary),
+    "sign": elementwise(off_zero),
     "silu": elementwise(ordinary),
     "sin": elementwise(ordinary),
+    "sinh": elementwise(ordinary),
     "softmax": softmaxes(),
     "softplus": elementwise(ordinary),
     "split": splits(),
@@ -786,8 +958,11 @@ CASES |= {
     "sum": reductions(ordinary),
     "take": takes(),
     "take_winners": winners(unpool=False),
+    "tan": elementwise(off_a_pole),
     "tanh": elementwise(ordinary),
     "transpose": transposes(),
+    "trunc": elementwise(off_quarters),
+    "unfold": unfoldings(),
     "unfold2d": unfolded(),
     "unpool": winners(unpool=True),
     "var": spreads(ordinary),

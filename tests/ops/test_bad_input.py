@@ -202,6 +202,19 @@ def test_batch_norm_s_statistics(options, error, message):
         (lambda: tg.global_avg_pool(X), ShapeError, r"global_avg_pool: .*, got \(4, 3\)"),
         (lambda: tg.argmax(X, axis=2), ShapeError, "argmax: axis 2 is out of range.* 2 axes"),
         (lambda: tg.argmax(X, axis=(0, 1)), DtypeError, r"argmax: axis must be an int, got \(0, 1"),
+        (
+            lambda: tg.prelu(X, np.ones(2, np.float32)), ShapeError,
+            r"prelu: weight must have shape \(1,\) or \(3,\), .* input \(4, 3\), got \(2,\)",
+        ),
+        (lambda: tg.glu(X), ShapeError, r"glu: axis 1 of input \(4, 3\) has size 3; .* even"),
+        (
+            lambda: X.masked_fill([1, 0, 1], 0.0), DtypeError,
+            "masked_fill: the mask must be of booleans, got int64",
+        ),
+        (
+            lambda: tg.hardtanh(X, 2, 1), OptionError,
+            "hardtanh: min_val 2 is larger than max_val 1",
+        ),
         (lambda: tg.einsum(3, X), OptionError, "einsum: subscripts must be a string, got int"),
         (lambda: tg.einsum("ij"), OptionError, "einsum: there are no operands"),
         (lambda: tg.einsum("...i...", X), OptionError, "einsum: '...i...' has two ellipses"),

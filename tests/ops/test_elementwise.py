@@ -24,6 +24,48 @@ def test_at_their_kink_relu_and_abs_have_slope_0(f):
 
 
 @pytest.mark.parametrize(
+    ("f", "at", "slope"),
+    [
+        (tg.hardtanh, -1.0, 0.0), (tg.hardtanh, 1.0, 0.0), (tg.relu6, 0.0, 0.0),
+        (tg.relu6, 6.0, 0.0), (tg.hardsigmoid, -3.0, 0.0), (tg.hardsigmoid, 3.0, 0.0),
+        (tg.hardswish, -3.0, 0.0), (tg.hardswish, 3.0, 1.0),
+        (tg.floor, 2.0, 0.0), (tg.ceil, 2.0, 0.0), (tg.trunc, 2.0, 0.0), (tg.round, 0.5, 0.0),
+        (tg.sign, 0.0, 0.0),
+    ],
+)  # fmt: skip
+def test_the_slope_at_a_kink_or_a_jump_is_pytorch_s(f, at, slope):
+    assert slopes(f, at) == [slope]
+    torch = pytest.importorskip("torch")
+    name = f.__name__
+    theirs = getattr(torch.nn.functional, name, None) or getattr(torch, name)
+    x = torch.tensor(at, requires_grad=True)
+    theirs(x).backward()
+    assert x.grad.item() == slope
+
+
+def test_at_0_the_slope_of_prelu_is_the_weight():
+    x = tg.Tensor([0.0], requires_grad=True)
+    weight = tg.Tensor([0.25], requires_grad=True)
+    tg.prelu(x, weight).backward([1.0])
+    assert (x.grad.item(), weight.grad.item()) == (0.25, 0.0)
+
+
+@pytest.mark.parametrize(("a", "b"), [(7, 3), (-7, 3), (7, -3), (-7, -3), (6, 3), (-6, 3)])
+def test_remainders_have_the_sign_of_one_side(a, b):
+    assert slopes(tg.remainder, a, b) == [1.0, -(a // b)]
+    assert slopes(tg.fmod, a, b) == [1.0, -int(a / b)]
+    assert (tg.remainder(a, b), tg.fmod(a, b)) == (a % b, np.fmod(a, b))
+
+
+@pytest.mark.parametrize("f", [tg.remainder, tg.fmod])
+def test_integers_divided_by_0_have_no_remainder(f):
+    with pytest.raises(DtypeError, match=f"{f.name}: of integers there is none by 0"):
+        f([3, 4], [1, 0])
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(f(1.0, 0.0))
+
+
+@pytest.mark.parametrize(
     ("base", "exponent", "expected"),
     [
         (0.0, 0.0, (0.0, 0.0)),

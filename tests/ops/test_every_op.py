@@ -26,7 +26,7 @@ from .strategies import CASES, Array, Case, has_every_op
 
 BEHIND_OTHERS = {  # reached by a function, or by another op's vjp
     *(f"conv{d}d_weight_grad" for d in (1, 2, 3)), *(f"avg_pool{d}d_input_grad" for d in (1, 2, 3)),
-    "dropout_mask", "scatter_add", "take_winners", "unpool",
+    "dropout_mask", "interpolate_input_grad", "scatter_add", "take_winners", "unpool",
 }  # fmt: skip
 every_op = pytest.mark.parametrize("name", sorted(tg.OPS))
 DATA = st.data()

@@ -115,3 +115,48 @@ def test_layer_norm_and_group_norm_take_pytorch_s_arguments():
     ]:
         expected = getattr(torch.nn.functional, name)(theirs[0], option, *theirs[1:], 0.1)
         np.testing.assert_allclose(ours(x, option, w, b, 0.1), expected.numpy())
+
+
+@given(m=st.floats(0, 1), seed=st.integers(0, 1000))
+def test_instance_norm_s_running_statistics_are_pytorch_s(m, seed):
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(seed).normal(2, 3, (4, 2, 3, 2))
+    ours = [tg.Tensor([1.0, -1.0], np.float64), np.array([2.0, 3.0])]
+    theirs = [torch.tensor(np.array(tg.constant(r))) for r in ours]
+    for from_input in (True, False):
+        y = tg.instance_norm(x, *ours, None, None, from_input, m)
+        z = torch.nn.functional.instance_norm(torch.tensor(x), *theirs, None, None, from_input, m)
+        np.testing.assert_allclose(y, z.numpy())
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(tg.constant(a), b.numpy())
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda x: tg.instance_norm(x[..., :1]), ShapeError,
+            r"instance_norm: .* more than one value per channel .* got \(4, 2, 1\)",
+        ),
+        (
+            lambda x: tg.instance_norm(x, use_input_stats=False), OptionError,
+            "instance_norm: use_input_stats=False needs running_mean",
+        ),
+        (
+            lambda x: tg.instance_norm(x, np.zeros(3)), ShapeError,
+            r"instance_norm: running_mean must have shape \(2,\)",
+        ),
+        (
+            lambda x: tg.rms_norm(x, 4), ShapeError,
+            r"rms_norm: input \(4, 2, 3\) must end in normalized_shape \(4,\)",
+        ),
+        (
+            lambda x: tg.local_response_norm(x[0], 3), ShapeError,
+            r"local_response_norm: input must be \(N, C, …\) with 3 axes or more, got \(2, 3\)",
+        ),
+        (lambda x: tg.local_response_norm(x, 0), OptionError, "size must be an int ≥ 1, got 0"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_other_norms_is_named(call, error, message):
+    with pytest.raises(error, match=message):
+        call(tg.Tensor(normal(4, 2, 3)))

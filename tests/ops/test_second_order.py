@@ -21,7 +21,23 @@ from .oracles_torch import TORCH, _normalised
 
 torch = pytest.importorskip("torch")
 
-FAMILIES = ("conv", "pool", "norm", "entropy", "loss", "softmax", "linear", "locally", "unfold")
+FAMILIES = (
+    "conv",
+    "pool",
+    "norm",
+    "entropy",
+    "loss",
+    "softmax",
+    "linear",
+    "locally",
+    "fold",
+    "attention",
+    "prelu",
+    "glu",
+    "mish",
+    "interpolate",
+    "pixel",
+)
 NAMES = sorted(name for name in TORCH if any(family in name for family in FAMILIES))
 
 

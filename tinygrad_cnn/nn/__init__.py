@@ -8,9 +8,17 @@ from . import init
 from .activation import (
     ELU,
     GELU,
+    GLU,
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
     LeakyReLU,
+    LogSigmoid,
     LogSoftmax,
+    Mish,
+    PReLU,
     ReLU,
+    ReLU6,
     Sigmoid,
     SiLU,
     Softmax,
@@ -31,7 +39,18 @@ from .folding import fold_batch_norm, use_population_statistics
 from .linear import Embedding, Linear
 from .loss import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss, NLLLoss
 from .module import Module
-from .normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d, GroupNorm, LayerNorm
+from .normalization import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    GroupNorm,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+    LayerNorm,
+    LocalResponseNorm,
+    RMSNorm,
+)
 from .parameter import Parameter
 from .pooling import (
     AdaptiveAvgPool1d,
@@ -54,10 +73,13 @@ from .pooling import (
     MaxPool3d,
 )
 from .regularization import Dropout
+from .resizing import PixelShuffle, PixelUnshuffle, Upsample
+from .unfolding import Fold, Unfold
 
 __all__ = [
     "ELU",
     "GELU",
+    "GLU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",
@@ -81,6 +103,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "Fold",
     "GlobalAvgPool1d",
     "GlobalAvgPool2d",
     "GlobalAvgPool3d",
@@ -88,20 +111,34 @@ __all__ = [
     "GlobalMaxPool2d",
     "GlobalMaxPool3d",
     "GroupNorm",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
     "Identity",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
     "LocallyConnected2d",
+    "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
+    "Mish",
     "Module",
     "NLLLoss",
+    "PReLU",
     "Parameter",
+    "PixelShuffle",
+    "PixelUnshuffle",
+    "RMSNorm",
     "ReLU",
+    "ReLU6",
     "Residual",
     "Sequential",
     "SiLU",
@@ -109,6 +146,8 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "Unfold",
+    "Upsample",
     "fold_batch_norm",
     "init",
     "use_population_statistics",

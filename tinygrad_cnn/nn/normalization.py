@@ -1,4 +1,4 @@
-"""Normalising layers: BatchNorm1d/2d/3d, LayerNorm, GroupNorm."""
+"""Normalising layers: batch, layer, group, instance, RMS and local response norm."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from ..engine import defaults
 from ..engine.tensor import Tensor
 from ..errors import OptionError, ShapeError
 from ..ops import layer_norms, normalization
-from ..ops.options import flag, number
+from ..ops.options import flag, integer, number
+from ..ops.response_norm import local_response_norm
 from .module import Module, check_positive, need_tensor
 from .parameter import Parameter
 
@@ -201,3 +202,158 @@ class GroupNorm(Module):
 
     def describe(self) -> str:
         return f"{self.num_groups}, {self.num_channels}"
+
+
+class InstanceNorm(Module):
+    """What InstanceNorm1d, InstanceNorm2d and InstanceNorm3d share."""
+
+    layout: ClassVar[str]
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+    ) -> None:
+        super().__init__()
+        name = type(self).__name__
+        check_positive(name, num_features=num_features)
+        self.num_features, self.eps = num_features, number(name, "eps", eps, least=0)
+        self.momentum = number(name, "momentum", momentum, least=0, most=1)
+        affine = flag(name, "affine", affine)
+        self.track_running_stats = flag(name, "track_running_stats", track_running_stats)
+        dtype = defaults.default_dtype()
+        self.weight = Parameter(np.ones(num_features, dtype)) if affine else None
+        self.bias = Parameter(np.zeros(num_features, dtype)) if affine else None
+        if self.track_running_stats:
+            self.register_buffer("running_mean", Tensor(np.zeros(num_features, dtype)))
+            self.register_buffer("running_var", Tensor(np.ones(num_features, dtype)))
+            self.register_buffer("num_batches_tracked", Tensor(np.array(0)))
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        name = type(self).__name__
+        need_tensor(name, x)
+        if x.ndim != self.layout.count(",") + 1 or x.shape[1] != self.num_features:
+            raise ShapeError(
+                f"{name}: input must be {self.layout} with {self.num_features} channels C, "
+                f"got {x.shape}"
+            )
+        tracked = self.track_running_stats
+        if tracked and self.training:
+            self.num_batches_tracked.data = self.num_batches_tracked.data + 1
+        return layer_norms.instance_norm(
+            x,
+            self.running_mean if tracked else None,
+            self.running_var if tracked else None,
+            self.weight,
+            self.bias,
+            self.training or not tracked,
+            self.momentum,
+            self.eps,
+        )
+
+    def describe(self) -> str:
+        return f"{self.num_features}"
+
+
+class InstanceNorm1d(InstanceNorm):
+    """Instance normalisation of (N, C, L): see `InstanceNorm2d` for the arguments."""
+
+    layout: ClassVar = "(N, C, L)"
+
+
+class InstanceNorm2d(InstanceNorm):
+    """Standardise each channel of each image (N, C, H, W): see `tg.instance_norm`.
+
+    Args:
+        num_features: channels C.
+        eps: added to the variance.
+        momentum: running ← (1−momentum)·running + momentum·batch, if they are tracked.
+        affine: whether to learn γ (weight) and β (bias).
+        track_running_stats: whether to keep running statistics, which evaluation then uses.
+
+    Attributes:
+        weight, bias: (C,) each, or None.
+        running_mean, running_var: (C,) each, if tracked.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> layer = tg.nn.InstanceNorm2d(1, eps=0)
+        >>> layer(tg.Tensor([[[[1.0, 3.0]]], [[[5.0, 4.0]]]])).numpy().ravel().tolist()
+        [-1.0, 1.0, 1.0, -1.0]
+    """
+
+    layout: ClassVar = "(N, C, H, W)"
+
+
+class InstanceNorm3d(InstanceNorm):
+    """Instance normalisation of (N, C, D, H, W): see `InstanceNorm2d` for the arguments."""
+
+    layout: ClassVar = "(N, C, D, H, W)"
+
+
+class RMSNorm(Module):
+    """Divide by the root of the mean square over the last axes: see `tg.rms_norm`.
+
+    Args:
+        normalized_shape: the sizes of those axes; an int for the last one.
+        eps: added to the mean square; the dtype's smallest step from 1 if None.
+        elementwise_affine: whether to learn a scale for each element.
+
+    Attributes:
+        weight: of shape normalized_shape, or None.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> tg.nn.RMSNorm(2, eps=0)(tg.Tensor([[3.0, -3.0]])).numpy().tolist()
+        [[1.0, -1.0]]
+    """
+
+    def __init__(
+        self, normalized_shape: Any, eps: float | None = None, elementwise_affine: bool = True
+    ) -> None:
+        super().__init__()
+        affine = flag("RMSNorm", "elementwise_affine", elementwise_affine)
+        given = (
+            normalized_shape if isinstance(normalized_shape, tuple | list) else [normalized_shape]
+        )
+        for size in given:
+            check_positive("RMSNorm", normalized_shape=size)
+        self.normalized_shape = tuple(given)
+        self.eps = None if eps is None else number("RMSNorm", "eps", eps, least=0)
+        dtype = defaults.default_dtype()
+        self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if affine else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return layer_norms.rms_norm(x, self.normalized_shape, self.weight, self.eps)
+
+    def describe(self) -> str:
+        return f"{self.normalized_shape}"
+
+
+class LocalResponseNorm(Module):
+    """Divide by a power of the mean square of neighbouring channels: see `tg.local_response_norm`.
+
+    Args:
+        size: how many channels.
+        alpha, beta, k: y = x / (k + alpha·mean x²)^beta.
+    """
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
+        super().__init__()
+        self.size = integer("LocalResponseNorm", "size", size, least=1)
+        self.alpha = number("LocalResponseNorm", "alpha", alpha)
+        self.beta = number("LocalResponseNorm", "beta", beta)
+        self.k = number("LocalResponseNorm", "k", k)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return local_response_norm(x, self.size, self.alpha, self.beta, self.k)
+
+    def describe(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"

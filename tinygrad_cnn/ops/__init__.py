@@ -14,6 +14,7 @@ from .adaptive import (
     adaptive_max_pool2d,
     adaptive_max_pool3d,
 )
+from .attention import scaled_dot_product_attention
 from .convolution import (
     conv1d,
     conv2d,
@@ -27,35 +28,53 @@ from .einsum import einsum, outer
 from .elementwise import (
     absolute,
     add,
+    atan,
+    ceil,
     clip,
     cos,
+    cosh,
     divide,
     exp,
+    exp2,
     expm1,
+    floor,
+    fmod,
     log,
     log1p,
+    log2,
+    log10,
     maximum,
     minimum,
     multiply,
     negative,
     power,
+    reciprocal,
     relu,
+    remainder,
+    round,
+    rsqrt,
     sigmoid,
+    sign,
     sin,
+    sinh,
     sqrt,
     square,
     subtract,
+    tan,
     tanh,
+    trunc,
     where,
 )
+from .gates import glu, log_sigmoid, mish
 from .index import embedding
-from .layer_norms import group_norm, layer_norm
+from .layer_norms import group_norm, instance_norm, layer_norm, rms_norm
 from .linear import linear
 from .locally_connected import locally_connected2d, unfold2d
 from .loss import binary_cross_entropy_with_logits, cross_entropy, mse_loss, nll_loss
 from .matmul import matmul
 from .moving import expand_dims, flip, moveaxis, pad, repeat, roll, split, squeeze, stack, take
 from .normalization import batch_norm, batch_norm_eval, batch_norm_train
+from .piecewise import hardsigmoid, hardswish, hardtanh, prelu, relu6
 from .pooling import (
     avg_pool1d,
     avg_pool2d,
@@ -69,9 +88,13 @@ from .pooling import (
 from .reduce import max, mean, min, prod, sum
 from .registry import OPS
 from .residual import residual_add
+from .resizing import interpolate, pixel_shuffle, pixel_unshuffle
+from .response_norm import local_response_norm
+from .selecting import gather, index_select, masked_fill, tile, unbind
 from .shape import astype, broadcast_to, concatenate, getitem, reshape, transpose
 from .softmax import log_softmax, softmax
 from .statistics import argmax, cumsum, logsumexp, norm, std, var
+from .unfolding import fold, unfold
 
 abs = absolute
 
@@ -88,6 +111,7 @@ __all__ = [
     "add",
     "argmax",
     "astype",
+    "atan",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
@@ -96,6 +120,7 @@ __all__ = [
     "batch_norm_train",
     "binary_cross_entropy_with_logits",
     "broadcast_to",
+    "ceil",
     "clip",
     "concatenate",
     "conv1d",
@@ -105,6 +130,7 @@ __all__ = [
     "conv_transpose2d",
     "conv_transpose3d",
     "cos",
+    "cosh",
     "cross_entropy",
     "cumsum",
     "divide",
@@ -114,22 +140,39 @@ __all__ = [
     "embedding",
     "erf",
     "exp",
+    "exp2",
     "expand_dims",
     "expm1",
     "flip",
+    "floor",
+    "fmod",
+    "fold",
+    "gather",
     "gelu",
     "getitem",
     "global_avg_pool",
     "global_max_pool",
+    "glu",
     "group_norm",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "index_select",
+    "instance_norm",
+    "interpolate",
     "layer_norm",
     "leaky_relu",
     "linear",
+    "local_response_norm",
     "locally_connected2d",
     "log",
     "log1p",
+    "log2",
+    "log10",
+    "log_sigmoid",
     "log_softmax",
     "logsumexp",
+    "masked_fill",
     "matmul",
     "max",
     "max_pool1d",
@@ -139,6 +182,7 @@ __all__ = [
     "mean",
     "min",
     "minimum",
+    "mish",
     "moveaxis",
     "mse_loss",
     "multiply",
@@ -147,16 +191,28 @@ __all__ = [
     "norm",
     "outer",
     "pad",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "power",
+    "prelu",
     "prod",
+    "reciprocal",
     "relu",
+    "relu6",
+    "remainder",
     "repeat",
     "reshape",
     "residual_add",
+    "rms_norm",
     "roll",
+    "round",
+    "rsqrt",
+    "scaled_dot_product_attention",
     "sigmoid",
+    "sign",
     "silu",
     "sin",
+    "sinh",
     "softmax",
     "softplus",
     "split",
@@ -168,8 +224,13 @@ __all__ = [
     "subtract",
     "sum",
     "take",
+    "tan",
     "tanh",
+    "tile",
     "transpose",
+    "trunc",
+    "unbind",
+    "unfold",
     "unfold2d",
     "var",
     "where",

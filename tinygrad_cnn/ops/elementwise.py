@@ -15,7 +15,7 @@ import numpy as np
 
 from ..engine.definition import broadcast_index
 from ..engine.op import Op, Shape, constant, op
-from ..errors import OptionError
+from ..errors import DtypeError, OptionError
 from .options import number
 
 _NEVER_RAISE = {operator.add, operator.sub, operator.mul, operator.neg, abs}
@@ -198,6 +198,18 @@ def _sigmoid_of_one(x: float) -> float:
     return (1.0 if x >= 0 else e) / (1.0 + e)
 
 
+def _rsqrt(x: Any) -> Any:
+    return 1.0 / np.sqrt(x)
+
+
+def _reciprocal(x: Any) -> Any:
+    return np.divide(1.0, x)  # np.reciprocal of integers would be one
+
+
+def _atan(x: Any) -> Any:
+    return np.arctan(x)
+
+
 exp = _elementwise(np.exp, math.exp, lambda g, y, x: g * y, doc="eˣ.")
 log: Op = _elementwise(
     np.log, math.log, lambda g, y, x: g / x, doc="The natural logarithm; −∞ at 0, with slope ∞."
@@ -212,12 +224,100 @@ square = _elementwise(np.square, lambda x: x * x, lambda g, y, x: g * (2 * x), d
 sqrt = _elementwise(
     np.sqrt, math.sqrt, lambda g, y, x: g / (2 * y), doc="√x; the gradient at 0 is ∞."
 )
+rsqrt = _elementwise(
+    _rsqrt, lambda x: 1.0 / math.sqrt(x), lambda g, y, x: g * (-0.5 * y / x), doc="1/√x; ∞ at 0."
+)
+reciprocal: Op = _elementwise(
+    _reciprocal, lambda x: 1.0 / x, lambda g, y, x: -g * y * y, doc="1/x; ±∞ at 0."
+)
+log2 = _elementwise(
+    np.log2, math.log2, lambda g, y, x: g / (x * math.log(2)), doc="The logarithm to base 2."
+)
+log10 = _elementwise(
+    np.log10, math.log10, lambda g, y, x: g / (x * math.log(10)), doc="The logarithm to base 10."
+)
+exp2 = _elementwise(
+    np.exp2, lambda x: 2.0**x, lambda g, y, x: g * (y * math.log(2)), doc="2 to the power of x."
+)
 sin: Op = _elementwise(np.sin, math.sin, lambda g, y, x: g * cos(x), doc="sin x, x in radians.")
 cos: Op = _elementwise(np.cos, math.cos, lambda g, y, x: -g * sin(x), doc="cos x, x in radians.")
+tan = _elementwise(np.tan, math.tan, lambda g, y, x: g * (1 + y * y), doc="tan x, x in radians.")
+atan = _elementwise(
+    _atan, math.atan, lambda g, y, x: g / (1 + x * x), doc="The angle in −π/2 … π/2 whose tan is x."
+)
+sinh: Op = _elementwise(np.sinh, math.sinh, lambda g, y, x: g * cosh(x), doc="(eˣ − e⁻ˣ)/2.")
+cosh: Op = _elementwise(np.cosh, math.cosh, lambda g, y, x: g * sinh(x), doc="(eˣ + e⁻ˣ)/2.")
 tanh = _elementwise(np.tanh, math.tanh, lambda g, y, x: g * (1 - y * y), doc="tanh x.")
 sigmoid = _elementwise(_sigmoid, _sigmoid_of_one, lambda g, y, x: g * (y * (1 - y)))
 relu = _elementwise(
     _relu, lambda x: x if x > 0 or x != x else 0.0, lambda g, y, x: g * (constant(x) > 0)
+)
+
+
+# --- steps: constant but for jumps -----------------------------------------------------------
+
+
+def _step(forward: Callable[..., Any], fast: Callable[[float], float], doc: str) -> Op:
+    return _elementwise(
+        forward, lambda x: float(fast(x)), lambda g, y, x: where(False, g, 0.0), doc=doc
+    )
+
+
+def _round(x: Any) -> Any:
+    return np.rint(x)
+
+
+floor = _step(np.floor, math.floor, "The largest whole number ≤ x; the gradient is 0.")
+ceil = _step(np.ceil, math.ceil, "The smallest whole number ≥ x; the gradient is 0.")
+trunc = _step(np.trunc, math.trunc, "x without its fraction; the gradient is 0.")
+round = _step(
+    _round, float.__round__, "The nearest whole number, of two the even one; the gradient is 0."
+)
+sign = _step(
+    np.sign,
+    lambda x: (x > 0) - (x < 0) if x == x else x,
+    "−1, 0 or 1, and NaN of NaN; the gradient is 0.",
+)
+
+
+def _quotient(a: Any, y: Any, b: Any) -> Any:
+    """How often b was taken from a: a whole number, which is constant but for jumps."""
+    return np.rint((constant(a) - constant(y)) / constant(b))
+
+
+def _remainder_of(forward: Callable[..., Any], fast: Callable[..., float], doc: str) -> Op:
+    declared = _elementwise(
+        forward, fast, lambda g, y, a, b: g, lambda g, y, a, b: -g * _quotient(a, y, b), doc=doc
+    )
+
+    @declared.check
+    def _(a: Any, b: Any) -> dict[str, Any]:
+        if np.result_type(a, b).kind in "iub" and not np.all(b):
+            raise DtypeError(
+                f"{declared.name}: of integers there is none by 0; of floats it is NaN"
+            )
+        return {}
+
+    return declared
+
+
+remainder = _remainder_of(
+    np.remainder,
+    operator.mod,
+    """a − ⌊a/b⌋·b, which has the sign of b; NaN for b = 0. The gradient at b is −⌊a/b⌋.
+
+    Raises:
+        DtypeError: integers divided by 0.
+    """,
+)
+fmod = _remainder_of(
+    np.fmod,
+    math.fmod,
+    """What is left of a, without its sign, divided by b; it has the sign of a. NaN for b = 0.
+
+    Raises:
+        DtypeError: integers divided by 0.
+    """,
 )
 
 

@@ -269,33 +269,33 @@ def batch_norm(
         return batch_norm_train(x, weight, bias, eps=eps)[0]
     shape = np.shape(constant(x))
     for which, running in (("running_mean", running_mean), ("running_var", running_var)):
-        _check_running(which, running, shape)
+        check_running("batch_norm", which, running, shape)
     y, mean, var = batch_norm_train(x, weight, bias, eps=eps)
     count = math.prod(shape) // shape[1]
-    _update(running_mean, constant(mean), momentum)
+    update_running(running_mean, constant(mean), momentum)
     if running_var is not None:
-        _update(running_var, constant(var) * (count / (count - 1)), momentum)
+        update_running(running_var, constant(var) * (count / (count - 1)), momentum)
     return y
 
 
-def _check_running(which: str, running: Any, shape: Shape) -> None:
+def check_running(name: str, which: str, running: Any, shape: Shape) -> None:
     """Refuse running statistics that could not be updated, before any of them is."""
     if running is None:
         return
     if not isinstance(running, Tensor | np.ndarray) or running.dtype.kind != "f":
         got = getattr(running, "dtype", type(running).__name__)
         raise DtypeError(
-            f"batch_norm: {which} must be a floating Tensor or array, to be updated in place, "
-            f"got {got}"
+            f"{name}: {which} must be a floating Tensor or array, to be updated in place, got {got}"
         )
     if running.shape != shape[1:2]:
         raise ShapeError(
-            f"batch_norm: {which} must have shape {shape[1:2]}, one for each channel of input "
+            f"{name}: {which} must have shape {shape[1:2]}, one for each channel of input "
             f"{shape}, got {running.shape}"
         )
 
 
-def _update(running: Any, batch: Any, momentum: float) -> None:
+def update_running(running: Any, batch: Any, momentum: float) -> None:
+    """running ← (1−momentum)·running + momentum·batch, in place."""
     if running is None:
         return
     mixed = (1 - momentum) * constant(running) + momentum * batch

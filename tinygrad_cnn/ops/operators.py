@@ -14,7 +14,7 @@ from ..engine.op import constant
 from ..engine.scalar import Scalar
 from ..engine.tensor import Tensor
 from ..errors import DtypeError, ShapeError
-from . import activation, matmul, moving, reduce, shape, softmax, statistics
+from . import activation, matmul, moving, reduce, selecting, shape, softmax, statistics
 from . import elementwise as e
 from .axes import one_axis
 
@@ -40,6 +40,7 @@ _TENSOR_METHODS: dict[str, Callable[..., Any]] = {
     "softmax": softmax.softmax,
     "log_softmax": softmax.log_softmax,
     "argmax": statistics.argmax,
+    "masked_fill": selecting.masked_fill,
     **{f.name: f for f in (reduce.sum, reduce.mean, reduce.max, reduce.min, reduce.prod)},
     **{f.name: f for f in (statistics.var, statistics.std, statistics.cumsum)},
     **{f.name: f for f in (moving.squeeze, moving.repeat, moving.take, shape.astype)},

@@ -48,16 +48,18 @@ MARKS = {"zero": "#2563eb", "broken": "#d1004b", "none": "#b6bcc6"}
 """The colour of a gradient that is exactly zero, of NaN or infinity, and of none at all."""
 
 _NAMED = {
-    "activation": "relu sigmoid tanh softmax leaky_relu elu gelu silu swish softplus hardtanh",
+    "activation": "relu sigmoid tanh softmax leaky_relu elu gelu silu swish softplus hardtanh "
+    "hardsigmoid hardswish prelu glu mish log_sigmoid",
     "loss": "cross_entropy nll_loss mse_loss l1_loss binary_cross_entropy huber_loss log_softmax",
-    "linear": "outer matmul linear einsum tensordot dot",
+    "linear": "outer matmul linear einsum tensordot dot scaled_dot_product_attention "
+    "interpolate interpolate_input_grad",
     "residual": "residual_add",
     "reduction": "cumsum sum mean max min var std prod logsumexp norm",
     "shape": "reshape transpose broadcast_to concatenate astype getitem scatter_add flatten pad "
     "repeat stack split squeeze expand_dims swapaxes moveaxis permute flip roll embedding take "
-    "unfold2d",
-    "normalization": "layer_norm group_norm instance_norm",
-    "elementwise": "dropout_mask",
+    "unfold2d unfold fold pixel_shuffle pixel_unshuffle",
+    "normalization": "layer_norm group_norm instance_norm rms_norm local_response_norm",
+    "elementwise": "dropout_mask masked_fill",
 }
 _KIND_OF = {name: kind for kind, names in _NAMED.items() for name in names.split()}
 _BEGINNINGS = {
