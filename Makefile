@@ -63,8 +63,8 @@ format: $(INSTALLED)-test  ## put the code in the project's format
 gallery: $(INSTALLED)  ## draw every kind of picture on one page, to look at
 	@$(BIN)/python -m viz.samples gallery/kinds.html
 
-oracles: $(INSTALLED)-oracles  ## install autograd, mygrad, scikit-learn and PyTorch, which some tests compare with
-	@$(MAKE) --no-print-directory $(INSTALLED)-torch \
+oracles: $(INSTALLED)-oracles  ## install autograd, mygrad, scikit-learn, ONNX and PyTorch, which some tests compare with
+	@$(MAKE) --no-print-directory $(INSTALLED)-torchvision \
 		|| echo "PyTorch cannot be installed here: the tests that compare with it will be skipped."
 
 wheel: $(INSTALLED)  ## build dist/*.whl

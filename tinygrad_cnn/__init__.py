@@ -28,6 +28,7 @@ from .engine import (
 )
 from .functions import hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .gradcheck import gradcheck
+from .interop import from_onnx, from_torch, to_onnx
 from .ops import *  # noqa: F403
 from .ops import __all__ as _ops
 from .paths import GradientPaths, expand, gradient_paths, lesion
@@ -69,6 +70,8 @@ __all__ = [
     "detect_anomaly",
     "errors",
     "expand",
+    "from_torch",
+    "from_onnx",
     "grad",
     "gradcheck",
     "gradient_paths",
@@ -87,6 +90,7 @@ __all__ = [
     "receptive_field",
     "scope",
     "set_default_dtype",
+    "to_onnx",
     "trace",
     "train",
     "value_and_grad",

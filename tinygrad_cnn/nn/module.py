@@ -46,7 +46,7 @@ class Module:
 
     def __init__(self) -> None:
         self.training = True
-        self._buffers: dict[str, None] = {}
+        self._buffers: dict[str, bool] = {}  # is it part of the state dict?
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, Parameter | Module) and "_buffers" not in self.__dict__:
@@ -57,11 +57,11 @@ class Module:
             value.name = name
         object.__setattr__(self, name, value)
 
-    def register_buffer(self, name: str, value: Tensor) -> None:
-        """State that is saved but not learned, such as running statistics."""
+    def register_buffer(self, name: str, value: Tensor, persistent: bool = True) -> None:
+        """State that is not learned, such as running statistics; saved if it is `persistent`."""
         value.node.role = "buffer"
         value.name = value.name or name
-        self._buffers[name] = None
+        self._buffers[name] = persistent
         setattr(self, name, value)
 
     # --- running -------------------------------------------------------------------------------
@@ -215,9 +215,25 @@ class Module:
         return self
 
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
-        """Copies of all parameters and buffers, by dotted name; names and shapes as PyTorch's."""
-        found = [*self.named_parameters(), *self.named_buffers()]
-        return {name: tensor.data.copy() for name, tensor in found}
+        """Copies of all parameters and buffers, by dotted name; names and shapes as PyTorch's.
+
+        A parameter that several modules share stands under each of its names.
+        """
+        return {name: tensor.data.copy() for name, tensor in self._state().items()}
+
+    def _state(self) -> dict[str, Tensor]:
+        """The Tensors of the state dict by all their names: parameters first, then buffers."""
+        parameters: dict[str, Tensor] = {}
+        buffers: dict[str, Tensor] = {}
+        for prefix, module in self.named_modules():
+            dotted = f"{prefix}." if prefix else ""
+            for name, value in vars(module).items():
+                if isinstance(value, Parameter):
+                    parameters[dotted + name] = value
+            for name, persistent in module._buffers.items():
+                if persistent:
+                    buffers[dotted + name] = getattr(module, name)
+        return parameters | buffers
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Set all parameters and buffers; nothing is set if anything does not fit.
@@ -225,7 +241,7 @@ class Module:
         Raises:
             ShapeError: lists what is missing, unexpected, or of another shape.
         """
-        own = dict([*self.named_parameters(), *self.named_buffers()])
+        own = self._state()
         problems = {
             "missing": [name for name in own if name not in state],
             "unexpected": [name for name in state if name not in own],

@@ -1,0 +1,9 @@
+"""PyTorch's ATen calls in our ops: `table.py` holds the vocabulary, the other files fill it.
+
+A call that is not in it is decomposed by PyTorch into simpler ones before it is asked for here.
+"""
+
+from . import elementwise, layers, reducing, shape
+from .table import ATEN, STATEFUL, aten
+
+__all__ = ["ATEN", "STATEFUL", "aten", "elementwise", "layers", "reducing", "shape"]

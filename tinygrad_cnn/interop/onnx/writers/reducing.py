@@ -1,0 +1,133 @@
+"""Writers of reductions, softmax and normalisation."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ....engine.node import Node
+from .table import Writing, only, writes
+
+_REDUCTIONS = {
+    "sum": "ReduceSum",
+    "mean": "ReduceMean",
+    "max": "ReduceMax",
+    "min": "ReduceMin",
+    "prod": "ReduceProd",
+    "norm": "ReduceL2",
+    "logsumexp": "ReduceLogSumExp",
+}
+
+
+def _reduced(w: Writing, kind: str, x: str, axes: tuple[int, ...], keepdims: bool) -> str:
+    if not axes:
+        return x
+    return str(w.put(kind, x, w.ints(axes), keepdims=int(keepdims)))
+
+
+@writes(*_REDUCTIONS)
+def _(w: Writing, node: Node) -> Any:
+    options, kind = node.options or {}, _REDUCTIONS[str(node.op and node.op.name)]
+    x = w.of(only(node), node.value.dtype)
+    if not options["axis"] and kind == "ReduceL2":
+        return w.put("Abs", x)
+    return _reduced(w, kind, x, options["axis"], options["keepdims"])
+
+
+@writes("var", "std")
+def _(w: Writing, node: Node) -> Any:
+    options, dtype, source = node.options or {}, node.value.dtype, only(node)
+    axes = options["axis"]
+    x = w.of(source, dtype)
+    centred = w.put("Sub", x, _reduced(w, "ReduceMean", x, axes, True))
+    y = _reduced(w, "ReduceMean", w.put("Mul", centred, centred), axes, options["keepdims"])
+    if options["ddof"]:
+        count = math.prod(w.shape(source)[a] for a in axes)
+        y = w.put("Mul", y, w.constant(count / (count - options["ddof"]), dtype))
+    return w.put("Sqrt", y) if str(node.op and node.op.name) == "std" else y
+
+
+@writes("cumsum")
+def _(w: Writing, node: Node) -> Any:
+    axis = (node.options or {})["axis"]
+    x = w.of(only(node), node.value.dtype)
+    if axis is None:
+        x, axis = w.put("Reshape", x, w.ints([-1])), 0
+    return w.put("CumSum", x, w.constant(axis, np.int64))
+
+
+@writes("argmax", "argmin")
+def _(w: Writing, node: Node) -> Any:
+    options = node.options or {}
+    kind = "ArgMax" if str(node.op and node.op.name) == "argmax" else "ArgMin"
+    return w.put(
+        kind,
+        w.of(only(node)),
+        axis=options["axis"],
+        keepdims=1,
+        select_last_index=int(options["last"]),
+    )
+
+
+@writes("softmax", "log_softmax")
+def _(w: Writing, node: Node) -> Any:
+    kind = "Softmax" if str(node.op and node.op.name) == "softmax" else "LogSoftmax"
+    return w.put(kind, w.of(only(node)), axis=(node.options or {})["axis"])
+
+
+# --- normalisation ---------------------------------------------------------------------------
+
+
+def _affine(w: Writing, weight: Node | None, bias: Node | None, n: Any, dtype: Any) -> list[str]:
+    """Scale and shift; ones and zeros for one that is left out."""
+    return [
+        w.constant(np.full(n, filler), dtype) if node is None else w.of(node)
+        for node, filler in ((weight, 1.0), (bias, 0.0))
+    ]
+
+
+@writes("batch_norm_eval")
+def _(w: Writing, node: Node) -> Any:
+    x, mean, var, weight, bias = node.inputs
+    assert mean is not None
+    return w.put(
+        "BatchNormalization",
+        w.of(x),
+        *_affine(w, weight, bias, mean.shape, node.value.dtype),
+        w.of(mean),
+        w.of(var),
+        epsilon=float((node.options or {})["eps"]),
+    )
+
+
+@writes("layer_norm")
+def _(w: Writing, node: Node) -> Any:
+    x, weight, bias = node.inputs
+    options = node.options or {}
+    sizes = options["normalized_shape"]
+    return w.put(
+        "LayerNormalization",
+        w.of(x),
+        *_affine(w, weight, bias, sizes, node.value.dtype),
+        axis=-len(sizes),
+        epsilon=float(options["eps"]),
+    )
+
+
+@writes("group_norm")
+def _(w: Writing, node: Node) -> Any:
+    """As an instance norm of the groups, which then get their shape again."""
+    x, weight, bias = node.inputs
+    options = node.options or {}
+    assert x is not None
+    groups, dtype = options["num_groups"], node.value.dtype
+    rows = w.put("Reshape", w.of(x), w.ints([0, groups, -1]))
+    ones, zeros = _affine(w, None, None, groups, dtype)
+    y = w.put("InstanceNormalization", rows, ones, zeros, epsilon=float(options["eps"]))
+    y = w.put("Reshape", y, w.put("Shape", w.of(x)))
+    column = w.ints([-1, *(1,) * (len(x.shape) - 2)])
+    if weight is not None:
+        y = w.put("Mul", y, w.put("Reshape", w.of(weight), column))
+    return y if bias is None else w.put("Add", y, w.put("Reshape", w.of(bias), column))
