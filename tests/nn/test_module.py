@@ -195,3 +195,17 @@ def test_parameters_need_the_base_class_to_be_ready(module):
 def test_what_a_layer_refuses(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_a_state_that_counts_no_batches_is_taken():
+    net = tg.nn.Sequential(tg.nn.Conv2d(1, 2, 1), tg.nn.BatchNorm2d(2))
+    state = {name: value + 1 for name, value in net.state_dict().items() if "num" not in name}
+    net.load_state_dict(state)
+    assert net.state_dict()["1.num_batches_tracked"] == 0
+    np.testing.assert_array_equal(net.state_dict()["1.running_mean"], [1, 1])
+
+
+def test_a_long_list_of_names_is_cut():
+    net = tg.nn.Sequential(*[tg.nn.Linear(1, 1) for _ in range(30)])
+    with pytest.raises(ShapeError, match=r"missing: 0\.weight, .*4\.bias … \(60 in all\)$"):
+        net.load_state_dict({})

@@ -15,6 +15,8 @@ from . import hooks
 from .parameter import Parameter
 from .summary import summary
 
+MOST_NAMED = 10  # in one error
+
 
 class Module:
     """Base of all layers and models: define ``forward``, and assign parameters as attributes.
@@ -238,12 +240,16 @@ class Module:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Set all parameters and buffers; nothing is set if anything does not fit.
 
+        A state without ``num_batches_tracked`` is taken, as PyTorch takes it: batch norm did not
+        always count its batches. The count then stays as it is.
+
         Raises:
             ShapeError: lists what is missing, unexpected, or of another shape.
         """
         own = self._state()
+        counts = {name for name in own if name.rpartition(".")[2] == "num_batches_tracked"}
         problems = {
-            "missing": [name for name in own if name not in state],
+            "missing": [name for name in own if name not in state and name not in counts],
             "unexpected": [name for name in state if name not in own],
             "of another shape": [
                 f"{name} {np.shape(value)}, the model has {own[name].shape}"
@@ -254,10 +260,11 @@ class Module:
         if any(problems.values()):
             raise ShapeError(
                 f"load_state_dict: this state is not {type(self).__name__}'s: "
-                + "; ".join(f"{what}: {', '.join(n)}" for what, n in problems.items() if n)
+                + "; ".join(f"{what}: {_listed(n)}" for what, n in problems.items() if n)
             )
         for name, tensor in own.items():
-            tensor.data = np.asarray(state[name])
+            if name in state:
+                tensor.data = np.asarray(state[name])
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
@@ -313,6 +320,12 @@ def unusual(layer: Module, **usual: Any) -> str:
     values = {name: getattr(layer, name, default) for name, default in usual.items()}
     differ = {name: value for name, value in values.items() if value != usual[name]}
     return "".join(f", {name}={value!r}" for name, value in differ.items())
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The names, or the first of them and how many there are."""
+    shown = ", ".join(names[:MOST_NAMED])
+    return shown if len(names) <= MOST_NAMED else f"{shown} … ({len(names)} in all)"
 
 
 def check_positive(layer: str, **sizes: Any) -> None:
