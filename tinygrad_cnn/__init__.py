@@ -9,7 +9,7 @@
 The pictures are in the package `viz`.
 """
 
-from . import checkpoint, data, errors, models, nn, optim, train
+from . import checkpoint, data, errors, interop, models, nn, optim, train
 from .engine import (
     Hook,
     Node,
@@ -77,6 +77,7 @@ __all__ = [
     "gradient_paths",
     "hessian",
     "hvp",
+    "interop",
     "jacobian",
     "jvp",
     "lesion",
