@@ -159,3 +159,39 @@ class Choosing(nn.Module):
         if y.sum() > 0:
             return y.relu()
         return -y
+
+
+class Aliases(nn.Module):
+    """Writes into copies and into views, which calls such as reshape may give either of."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x):
+        y = self.layer(x)
+        copied = y.permute(0, 2, 1).contiguous()
+        copied.mul_(2)
+        y.view(len(y), -1).add_(1)
+        y.reshape(len(y), -1).mul_(3)
+        moved = y.permute(0, 2, 1).reshape(len(y), -1)
+        moved.mul_(5)
+        y.to(y.dtype).sub_(1)
+        apart = y.clone().flatten(1)
+        apart.add_(1)
+        return y.flatten(1) + copied.flatten(1) + moved + apart
+
+
+class ChoosingAndWriting(nn.Module):
+    """What it writes depends on the values."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x):
+        y = self.layer(x)
+        part = y[:, 1:3]
+        if y.sum() < 1e9:
+            part.mul_(2)
+        return y

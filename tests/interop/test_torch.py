@@ -188,6 +188,12 @@ def test_writing_into_parts_and_buffers():
     check(networks.Writing().double(), images(2, 3, 8, 8))
 
 
+def test_a_copy_that_is_written_into_leaves_the_original():
+    check(networks.Aliases().double(), images(2, 3, 4))
+    with pytest.raises(DataError, match="ChoosingAndWriting decides by values, and writes into"):
+        tg.from_torch(networks.ChoosingAndWriting().double(), images(3, 4))
+
+
 def test_calls_that_are_in_no_list_are_decomposed():
     check(networks.Odd().double(), images(4, 6))
 

@@ -14,12 +14,15 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from ..engine.context import no_grad
+from ..engine.op import constant
 from ..engine.tensor import Tensor
 from ..errors import DataError, DtypeError, OptionError
 from ..nn.parameter import Parameter
@@ -93,10 +96,37 @@ def from_torch(module: Any, example_inputs: Any = None, *, training: bool = Fals
     module.train(training)
     try:
         written = write_down(torch, module, example_inputs)
-        return _Translation(torch, written, training).network()
+        network = _Translation(torch, written, training).network()
+        if written.note and not training:
+            _must_agree(torch, network, module, example_inputs)
+        return network
     finally:
         for part, mode in modes.items():
             part.training = mode
+
+
+def _must_agree(torch: Any, network: Imported, module: Any, example: Any) -> None:
+    """Refuse a network whose one call, as it was watched, computes something else.
+
+    Watching does not see what is written into a part of a value, if only the whole is used later.
+    """
+    args, options = ((), example) if isinstance(example, dict) else (example, {})
+    flatten = torch.utils._pytree.tree_leaves
+    arrays = torch.utils._pytree.tree_map_only(torch.Tensor, _plain, (args, options))
+    with torch.no_grad(), no_grad():
+        theirs = flatten(module(*args, **options))
+        ours = [constant(leaf) for leaf in flatten(network(*arrays[0], **arrays[1]))]
+    for a, b in zip(ours, theirs, strict=True):
+        if isinstance(b, torch.Tensor) and not np.allclose(_plain(b), a, rtol=1e-3, equal_nan=True):
+            raise DataError(
+                f"from_torch: {type(module).__name__} decides by values, and writes into parts of "
+                "them: what it computes could not be written down. Write x = torch.cat(…) or "
+                "torch.where(…) instead of x[…] = …"
+            )
+
+
+def _plain(tensor: Any) -> Any:
+    return tensor.detach().cpu().numpy()
 
 
 def _torch() -> ModuleType:
@@ -407,11 +437,17 @@ class _Translation:
     # --- writing into values -------------------------------------------------------------------
 
     def _is_view(self, node: Any, base: Any) -> None:
-        """Note that a value is part of another: what is written into one changes the other."""
-        if isinstance(base, self.torch.fx.Node):
-            self.views[node] = base
-            self.view_calls[node] = self.program.calls[-1]
-            self.made_at[node] = self.versions[self._root(node)]
+        """Note that a value is part of another, if it is: what is written into one is in both.
+
+        A call such as reshape or contiguous gives a view or a copy; the memory tells which.
+        """
+        if not isinstance(base, self.torch.fx.Node) or not _share_memory(node, base):
+            return
+        call = self.program.calls[-1]
+        same = call.name.startswith(("aten.to.", "aten._to_copy", "aten.type_as"))  # of its dtype
+        self.views[node] = base
+        self.view_calls[node] = replace(call, function=_same, args=call.args[:1]) if same else call
+        self.made_at[node] = self.versions[self._root(node)]
 
     def _root(self, node: Any) -> Any:
         while node in self.views:
@@ -459,7 +495,18 @@ class _Translation:
             self._store(name, whole)
 
 
-def _same(x: Any) -> Any:
+def _share_memory(node: Any, base: Any) -> bool:
+    """Whether two values do, or parts of them; taken for true where the graph does not say."""
+    parts = []
+    if "val" not in node.meta or "val" not in base.meta:
+        return True
+    for value in (node.meta.get("val"), base.meta.get("val")):
+        tensors = value if isinstance(value, list | tuple) else [value]
+        parts.append({t.untyped_storage()._cdata for t in tensors if hasattr(t, "untyped_storage")})
+    return not parts[0].isdisjoint(parts[1])
+
+
+def _same(x: Any, **_: Any) -> Any:
     return x
 
 
