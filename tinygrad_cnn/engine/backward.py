@@ -22,12 +22,12 @@ from .op import OUTPUT
 
 
 def backward(y: Handle, grad: Any = None, *, free_graph: bool = False) -> None:
-    """Add dy/dx · grad to the ``.grad`` of every leaf x that y depends on and that asks for it.
+    """Add dy/dx · grad to the ``.grad`` of every leaf x with ``requires_grad`` that y depends on.
 
     Args:
         y: the result, a Tensor or a Scalar.
         grad: the cotangent at y, of y's shape; may be left out if y holds one number (then 1).
-        free_graph: free the recording on the way, for training loops.
+        free_graph: free the recorded graph while walking it, for training loops.
 
     Raises:
         GraphError: y needs no gradient, its graph was freed, or a value was changed after use.
@@ -45,17 +45,17 @@ def grad(
     create_graph: bool = False,
     allow_unused: bool = False,
 ) -> Any:
-    """The gradient of y with respect to x, as a value; ``.grad`` stays untouched.
+    """Return the gradient of y with respect to x; ``.grad`` is left unchanged.
 
     Args:
         y: the result.
-        x: one Tensor or Scalar, or a sequence of them; leaves or not.
+        x: one Tensor or Scalar, or a sequence of them. They need not be leaves.
         grad_outputs: the cotangent at y; may be left out if y holds one number.
         create_graph: record the gradient's own computation, so that it can be differentiated.
         allow_unused: give None for an x that y does not depend on, instead of raising.
 
     Returns:
-        A gradient like x; a tuple of them if x is a sequence.
+        The gradient, of x's class and shape; a tuple of gradients if x is a sequence.
 
     Raises:
         GraphError: y does not depend on some x (and not allow_unused), or as for `backward`.
@@ -95,7 +95,7 @@ def grad(
                 "allow_unused=True gives None for it"
             )
         if isinstance(gradient, Handle):
-            if gradient.node in taken:  # of a + b both have the same
+            if gradient.node in taken:  # e.g. a + b: both get the same gradient
                 gradient = _own(gradient)
             taken.add(gradient.node)
         elif gradient is not None:
@@ -115,10 +115,10 @@ def walk(
 ) -> dict[Node, Any]:
     """Carry cotangents back through the graph.
 
-    With `wanted` nodes, their gradients are returned; without, they are added to the ``grad`` of
-    leaves and of nodes that keep theirs. With a `grain`, the walk itself is recorded: cotangents
-    and gradients are then handles of that class, else plain arrays. The `order` in which nodes
-    were computed may be given, as `to_visit` finds it, where one graph is walked many times.
+    If `wanted` is given, the gradients of those nodes are returned. Otherwise gradients are added
+    to the ``grad`` of leaves and of nodes that keep theirs. If `grain` is given, the walk itself is
+    recorded: cotangents and gradients are then handles of that class, otherwise plain arrays. If
+    one graph is walked many times, `to_visit` can be called once and its result given as `order`.
     """
     if order is None:
         order = to_visit(cotangents, wanted)
@@ -164,19 +164,19 @@ def walk(
 
 
 def to_visit(roots: Iterable[Node], wanted: Collection[Node] | None = None) -> list[Node]:
-    """The nodes between the roots and the wanted ones, or all leaves; inputs first."""
+    """The nodes between the roots and the wanted ones (by default all leaves), inputs first."""
     order = ancestors(roots, needing_grad=True)
     return order if wanted is None else leading_to(set(wanted), order)
 
 
-# Without it chains and networks of Scalars take 2.5 to 3 times as long, a chain of small Tensors
-# 1.8 times, a recurrent net of width 8 takes 1.2 times. With a lane like it in `pull`, which the
-# long way could use as well, the Scalars still take 1.5 times as long.
+# Without it, chains and networks of Scalars take 2.5 to 3 times as long, a chain of small Tensors
+# 1.8 times, a recurrent net of width 8 takes 1.2 times. With a similar shortcut inside `pull`,
+# which the full walk could use as well, the Scalars still take 1.5 times as long.
 def _short_walk(order: list[Node], arrived: dict[Node, Any]) -> None:
-    """What `walk` does where nobody watches or asks for more than `.grad`, in less time.
+    """A faster `walk` for the common case: no watchers, no hooks, and only `.grad` is asked for.
 
-    It is written for the ops of most programs: one or two inputs with a vjp each, no options, and
-    inputs that nobody has changed. The others go through `pull`, as in `walk`.
+    Most nodes have one or two inputs with a vjp each, no options, and unchanged inputs. Their vjps
+    are called here directly. The other nodes go through `pull`, as in `walk`.
     """
     for node in reversed(order):
         g = arrived.pop(node, None)
@@ -212,7 +212,7 @@ def _short_walk(order: list[Node], arrived: dict[Node, Any]) -> None:
                     short = type(to_a) is not tuple
                 else:
                     short = False
-            except (ArithmeticError, AttributeError):  # of Python floats; or an input was left out
+            except (ArithmeticError, AttributeError):  # floats raise it, and inputs left out
                 short = False
         if not short:
             _send(node, pull(node, g), arrived)
@@ -240,10 +240,10 @@ def _send(node: Node, gradients: Sequence[Any], arrived: dict[Node, Any]) -> Non
 
 
 def quiet() -> contextlib.AbstractContextManager[None]:
-    """A block in which NumPy does not warn: the gradients ∞ and NaN at poles are as documented.
+    """A block in which NumPy does not warn: gradients of ∞ and NaN at poles are documented.
 
-    A warning from inside a vjp names no op; `detect_anomaly` does. Who had NumPy raise an error
-    gets it here, too.
+    A warning from inside a vjp would not name the op; `detect_anomaly` does. If the user has set
+    NumPy to raise errors, it still raises them here.
     """
     warned: dict[str, Any] = {k: "ignore" for k, how in np.geterr().items() if how == "warn"}
     return np.errstate(**warned) if warned else contextlib.nullcontext()
@@ -252,9 +252,9 @@ def quiet() -> contextlib.AbstractContextManager[None]:
 def pull(
     node: Node, g: Any, grain: type[Handle] | None = None, leading: set[Node] | None = None
 ) -> Sequence[Any]:
-    """The cotangents that `node` sends to its inputs, each of its input's shape and dtype.
+    """The cotangents that `node` sends to its inputs, each with the shape and dtype of its input.
 
-    An input that needs no gradient, or is not among the `leading` ones, gets None.
+    An input gets None if it needs no gradient, or if `leading` is given and does not contain it.
     """
     op = node.op
     if op is OUTPUT:
@@ -279,7 +279,7 @@ def pull(
         y = _recorded_outputs(node, grain) if type(y) is tuple else grain.of(node)
     try:
         gradients = op.pull(g, y, args, node.options or {}, needed)
-    except ArithmeticError:  # Python floats raise where arrays have inf or nan
+    except ArithmeticError:  # Python floats raise an error where arrays give inf or nan
         if grain is not None or type(y) is not float:
             raise
         numbers = [a if a is None else np.float64(a) for a in args]
@@ -302,7 +302,7 @@ def _stale(node: Node, used: Node) -> GraphError:
 
 
 def _fit(gradient: Any, value: Any, node: Node, i: int, grain: type[Handle] | None) -> Any:
-    """Sum a gradient over the axes along which its input was broadcast; give it its dtype."""
+    """Sum a gradient over the axes along which its input was broadcast; cast to its dtype."""
     if (
         grain is None
         and type(gradient) is type(value) is np.ndarray
@@ -342,7 +342,7 @@ def _fit(gradient: Any, value: Any, node: Node, i: int, grain: type[Handle] | No
 
 
 def _recorded_outputs(node: Node, grain: type[Handle]) -> tuple[Any, ...]:
-    """The outputs of an op that has several, each a handle through which a gradient can flow."""
+    """The outputs of an op that has several, as handles through which gradients can flow."""
     return tuple(
         grain.of(Node(value, OUTPUT, (node,), {"index": i}, True, node.scope))
         for i, value in enumerate(node.value)
@@ -357,7 +357,7 @@ def _add_output(arrived: dict[Node, Any], whole: Node, gradient: Any, index: int
 
 
 def _keep(node: Node, g: Any) -> None:
-    """Add to the gradient kept at a node; never in place, and never an array others hold."""
+    """Add g to a node's gradient: not in place, and without sharing an array with anyone."""
     if type(node.value) is tuple:
         return
     if node.grad is None:
@@ -367,7 +367,7 @@ def _keep(node: Node, g: Any) -> None:
 
 
 def leading_to(wanted: set[Node], order: list[Node]) -> list[Node]:
-    """Of nodes sorted inputs first, those that depend on a wanted one."""
+    """The nodes of `order` (inputs first) that are wanted or depend on a wanted one."""
     leading: set[Node] = set()
     for node in order:
         if node in wanted or any(parent in leading for parent in node.inputs):
@@ -414,14 +414,14 @@ def seed(y: Handle, grad: Any) -> Any:
             f"backward: the gradient is {grad.dtype}, y is {value.dtype}: "
             f"use grad.astype(np.{value.dtype})"
         )
-    array = np.array(grad, value.dtype)  # ours alone: the gradients may share its memory
+    array = np.array(grad, value.dtype)  # a copy: the gradients may share its memory
     if array.shape != shape:
         raise ShapeError(f"backward: y has shape {shape}, but the gradient {array.shape}")
     return array
 
 
 def _own(gradient: Any) -> Any:
-    """The same recorded gradient, on a node of its own."""
+    """The same recorded gradient, as a new node."""
     return gradient * 1.0
 
 

@@ -1,4 +1,4 @@
-"""The one way to declare an op, for the built-in ones and for yours.
+"""How an op is declared: the built-in ones and your own in the same way.
 
     @op
     def swish(x):                     # forward: plain arrays in, a plain array out
@@ -11,18 +11,19 @@
 
 The forward's positional parameters are its inputs, its keyword-only ones are static options:
 
-- ``def f(x, w, b=None, *, stride=1)``: `b` may be left out; its vjp is then not asked for.
+- ``def f(x, w, b=None, *, stride=1)``: `b` may be left out; no gradient is then computed for it.
 - ``def f(*arrays, axis=0)``: a sequence input; called as ``f([a, b, c], axis)``.
-- Several outputs: return a tuple. The vjp then gets tuples `g` and `y`; an output that no
-  gradient reached has None in `g`.
+- Several outputs: return a tuple. The vjp then gets tuples `g` and `y`; in `g`, None stands for
+  an output that no gradient reached.
 
-The vjp is one function for all inputs, which returns a tuple (None: no gradient), or one function
-per input, ``f.vjp(vjp_x, vjp_w, None)``, each called only if its input needs a gradient. It gets
-the cotangent, the output, the inputs, and the options by keyword.
+The vjp is one function for all inputs, which returns a tuple of gradients (None: no gradient). Or
+it is one function per input, ``f.vjp(vjp_x, vjp_w, None)``; each is called only if its input needs
+a gradient. A vjp gets the cotangent, the output, the inputs, and the options by keyword.
 
 An op called on plain arrays computes a plain array; on Tensors or Scalars it also records a node.
-Backward calls the vjp with plain arrays, at NumPy speed; with Tensors when gradients themselves
-are to be recorded. A vjp written with ops therefore has all higher derivatives.
+Backward calls the vjp with plain arrays, which is as fast as NumPy. To record the gradients
+themselves, it calls the vjp with Tensors. A vjp written with ops therefore has all higher
+derivatives.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from .node import Constant, Handle, Node, next_serial
 
 Shape = tuple[int, ...]
 _PLAIN = (np.ndarray, np.generic, float, int)
-MOST_PASSED = 256  # calls whose check an op remembers
+MOST_PASSED = 256  # checked calls that an op remembers
 
 
 class Cost(NamedTuple):
@@ -54,12 +55,12 @@ class Cost(NamedTuple):
 
 
 def constant(x: Any) -> Any:
-    """The plain value of a vjp's argument, for what is locally constant: a mask, an index."""
+    """The plain value of a vjp's argument, to compute a constant from it: a mask or an index."""
     return x.node.value if isinstance(x, Handle) else x
 
 
 def has_gradient(value: Any) -> bool:
-    """Whether a value can have one: it is floating, or of several outputs one is."""
+    """Whether a value can have a gradient: it is floating, or a tuple with a floating part."""
     if type(value) is np.ndarray:
         return value.dtype.kind == "f"
     if type(value) is tuple:
@@ -97,7 +98,7 @@ class Op:
 
     def _read_signature(self, forward: Callable[..., Any]) -> None:
         self.inputs: tuple[str, ...] = ()
-        self.optional: dict[str, Any] = {}  # the inputs that may be left out; usually None then
+        self.optional: dict[str, Any] = {}  # inputs that may be left out, and their defaults
         self.variadic = False
         self.options: tuple[str, ...] = ()
         self.defaults: dict[str, Any] = {}
@@ -137,22 +138,22 @@ class Op:
         return self
 
     def check(self, function: Callable[..., Mapping[str, Any]]) -> Op:
-        """Declare what to refuse: called as the forward is; returns the options, canonical."""
+        """Declare a check, called like the forward: it raises, or returns canonical options."""
         self._check = function
         return self
 
-    # If the check is asked each time, a convolution of two images of 4×4 takes 1.25 times as long,
-    # pooling and a gradient check of a residual block take 1.15 times.
+    # If the check runs at every call, a convolution of two images of 4×4 takes 1.25 times as long,
+    # and pooling and a gradient check of a residual block take 1.15 times as long.
     def check_shapes(self, function: Callable[..., Mapping[str, Any]]) -> Op:
-        """Declare a check that sees shapes, dtypes and options alone: asked once for each."""
+        """Declare a check of shapes, dtypes and options alone; its result is remembered."""
         self._passed = {}
         return self.check(function)
 
     def definition(self, function: Callable[..., Any]) -> Op:
         """Declare the textbook formula of one output element.
 
-        Called as ``definition(at, *inputs, **options)``: `at` is the index of the element, an
-        input is indexed like an array and yields Scalars. Only their arithmetic may be used.
+        Called as ``definition(at, *inputs, **options)``. `at` is the index of the element. An
+        input is indexed like an array and yields Scalars. Only arithmetic on Scalars may be used.
         """
         self._definition = function
         return self
@@ -203,26 +204,26 @@ class Op:
         recorded = needs_grad and mode.recording and has_gradient(value)
         return self._record(grain, nodes, value, options, recorded)
 
-    # Without it forward and backward of a convolution of two images of 4×4 take 1.3 times as long,
-    # and a gradient check of one takes 1.2 times.
+    # Without it, forward and backward of a convolution of two images of 4×4 take 1.3 times as long,
+    # and a gradient check of that convolution takes 1.2 times as long.
     def checked(self, *args: Any, **options: Any) -> Any:
-        """A call whose arguments an earlier check vouches for, as in a vjp; else like any other.
+        """Call the op with arguments that have been checked before, as in a vjp.
 
-        Of plain arrays, with all inputs given and the options canonical, it is the forward alone:
-        of small arrays, checking again would take longer than computing.
+        All inputs must be given, and the options must be canonical. On plain arrays this runs the
+        forward only: for small arrays, another check would take longer than the computation.
         """
         for arg in args:
             if isinstance(arg, Handle):
                 return self(*args, **options)
         return self.forward(*args, **options)
 
-    # Without it a chain of Scalars takes 2.2 times as long, a chain of small Tensors 1.4 times.
-    # With a lane like it in `__call__`, they still take 1.3 and 1.1 times as long.
+    # Without it, a chain of Scalars takes 2.2 times as long, a chain of small Tensors 1.4 times.
+    # With a similar shortcut inside `__call__`, they still take 1.3 and 1.1 times as long.
     def as_operator(self, grain: type[Handle]) -> Callable[[Any, Any], Any]:
-        """``lambda a, b: self(a, b)`` by a shorter way, for the arithmetic of most programs.
+        """A faster ``lambda a, b: self(a, b)``, to be used as an operator of the class `grain`.
 
-        For ops of two inputs without check and options, as an operator of `grain`. Whatever is out
-        of the ordinary goes the long way, which also says what is wrong.
+        The op must have two inputs, no check and no options. The common case is computed here;
+        every other case, errors included, is left to `__call__`.
         """
         new = object.__new__
         compute = self._single if grain.is_single else self.forward
@@ -246,7 +247,7 @@ class Op:
                 type(value) is not np.ndarray or value.dtype.kind != "f"
             ):
                 return self(a, b)
-            node = new(Node)  # by Node(…) a network of Scalars would take 1.1 times as long
+            node = new(Node)  # Node(…) would make a network of Scalars take 1.1 times as long
             node.value = value
             node.op = self
             node.inputs = (first, second)
@@ -298,10 +299,10 @@ class Op:
         return args, options
 
     def _canonical(self, values: list[Any], options: dict[str, Any]) -> dict[str, Any]:
-        """The options as the check gives them back, unless it refuses.
+        """The options in canonical form, as the check returns them; or the error that it raises.
 
-        Options are known again by identity, as equal ones may not be alike (1 and True); those of
-        the last calls are kept, so that no other object takes their place in memory.
+        A remembered call is recognised by the `id` of each option, since equal options may still
+        differ (1 and True). The options are kept, so that no other object gets the same `id`.
         """
         key = None
         if self._passed is not None:
@@ -311,7 +312,7 @@ class Op:
                 known = self._passed.get(key)
                 if known is not None:
                     return known[1]
-            except (AttributeError, TypeError):  # no array of ours: a Python number, say
+            except (AttributeError, TypeError):  # not an array: a Python number, say
                 key = None
         try:
             checked = dict(self._check(*values, **options))  # type: ignore[misc]
@@ -327,7 +328,7 @@ class Op:
         return checked
 
     def _array(self, value: Any) -> Any:
-        """A list, say, as an array; one of rows of several lengths is none."""
+        """A list or another value as an array; raises if its rows have different lengths."""
         try:
             return np.asarray(value)
         except ValueError as error:
@@ -336,7 +337,7 @@ class Op:
             ) from None
 
     def _explain(self, error: Exception, values: list[Any]) -> None:
-        """Say which op failed on what: in an error of ours if we know the cause, else in a note."""
+        """Say which op failed on what: raise our own error for a known cause, else add a note."""
         for name, value in zip(self.inputs, values, strict=False):
             if value is None and name not in self.optional:
                 raise DtypeError(f"{self.name}: input {name} is missing") from error
@@ -365,7 +366,7 @@ class Op:
     def _record(
         self, grain: Any, nodes: list[Any], value: Any, options: dict[str, Any], recorded: bool
     ) -> Any:
-        """Wrap a value in a handle on a node that, if recorded, knows its inputs."""
+        """Wrap a value in a node and a handle; the node keeps its inputs only if it is recorded."""
         scope = current_mode().scope
         inputs: tuple[Node | None, ...] = ()
         if recorded:
@@ -373,7 +374,7 @@ class Op:
                 [n if n is None or isinstance(n, Node) else Constant(snapshot(n)) for n in nodes]
             )
             if options and not never_changes(tuple(options.values())):
-                # an index, say, that the caller goes on to change
+                # e.g. an index array, which the caller may change later
                 options = {name: snapshot(option) for name, option in options.items()}
         if type(value) is not tuple:
             value = self._kept(value, grain.is_single)
@@ -388,7 +389,7 @@ class Op:
         return tuple(map(grain.of, parts))
 
     def compute(self, values: list[Any], options: dict[str, Any], single: bool) -> Any:
-        """The value that a node would keep, from plain inputs; nothing is checked or recorded."""
+        """The value that a node would hold, from plain inputs, without a check or a recording."""
         try:
             value = (self._single if single else self.forward)(*values, **options)
         except TinygradError:
@@ -401,7 +402,7 @@ class Op:
         return tuple([self._kept(part, single) for part in value])
 
     def _kept(self, value: Any, single: bool) -> Any:
-        """What a forward returned, as nodes keep it: an array, or a Scalar's float."""
+        """A forward's result in the form that nodes hold: an array, or a float for a Scalar."""
         if type(value) is np.ndarray and value.dtype.kind == "f" and not single:
             return value
         if not isinstance(value, _PLAIN):
@@ -431,7 +432,7 @@ class Op:
         options: dict[str, Any],
         needs_grad: bool,
     ) -> Any:
-        """The rest of `__call__`, recording in any case, and timed; the watchers hear of it."""
+        """The rest of `__call__` if there are watchers: time and record the forward, tell them."""
         mode = current_mode()
         started = time.perf_counter()
         try:
@@ -460,7 +461,7 @@ class Op:
     def pull(
         self, g: Any, y: Any, args: list[Any], options: dict[str, Any], needed: list[bool]
     ) -> Sequence[Any]:
-        """The gradients at the inputs: the vjp's answer, one entry an input."""
+        """The gradients at the inputs, as the vjp returns them: one entry for each input."""
         vjps = self.vjps
         if len(vjps) > 1:
             if options:
@@ -489,7 +490,7 @@ class Op:
 
     @property
     def is_defined(self) -> bool:
-        """Whether `define` works: there is a definition, or the op is elementwise."""
+        """Whether `define` can be called: the op has a definition, or is elementwise."""
         return self.elementwise or self._definition is not None
 
     def define(self, at: tuple[int, ...], inputs: list[Any], options: dict[str, Any]) -> Any:
@@ -538,10 +539,10 @@ def op(
     """Declare an op: as a decorator of its forward, or in one line.
 
     Args:
-        name: the op's name; as a decorator, the function's own.
+        name: the op's name; a decorator without arguments takes the function's name.
         forward: plain arrays (and keyword-only options) in, a plain array out.
         vjps: the gradient, as for `Op.vjp`.
-        elementwise: every output element depends on one element of each input, broadcast.
+        elementwise: each output element depends on one element of each input, after broadcasting.
         single: the forward on Python floats, for Scalars, where that is quicker.
         symbol: how pictures of scalar graphs show it, e.g. ``"+"``.
 
@@ -566,4 +567,4 @@ def op(
 
 
 OUTPUT = Op("output", lambda values, *, index: values[index])
-"""Picks one output of an op that has several. Backward treats it apart: see there."""
+"""Picks one output of an op that has several. `backward.pull` has a special case for it."""
