@@ -1,4 +1,4 @@
-"""Convolution against its textbook formula; its gradients as its adjoints."""
+"""Convolution equals its textbook formula, and its gradients are its adjoints."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Freed memory is kept with glibc, unless the user's environment says otherwise."""
+"""With glibc, freed memory is kept, unless the user's environment configures malloc."""
 
 from __future__ import annotations
 

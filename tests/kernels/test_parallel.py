@@ -1,4 +1,4 @@
-"""Work in parts, in threads."""
+"""Work is split into parts, which run in threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pooling against a loop over windows; its gradients as its adjoints."""
+"""Pooling equals a loop over windows, and its gradients are its adjoints."""
 
 import itertools
 
@@ -18,7 +18,7 @@ from tinygrad_cnn.kernels.pooling import (
 
 
 def windows(size, kernel, stride, padding, dilation):
-    """(output index, [the cells that its window reads, row by row, without padding])."""
+    """Pairs of an output index and the cells its window reads, row by row, without padding."""
     axes = [
         range(0, n + sum(p) - (k - 1) * e, s)
         for n, k, s, p, e in zip(size, kernel, stride, padding, dilation, strict=True)
@@ -34,7 +34,7 @@ def windows(size, kernel, stride, padding, dilation):
         yield i, [c for c in cells if all(0 <= j < n for j, n in zip(c, size, strict=True))]
 
 
-# Few values, so that ties are common; and those for which maxima are hard.
+# Few values, so that ties are common, and special ones such as NaN and infinity.
 HARD = [-np.inf, -1.0, -0.0, 0.0, 1.0, np.inf, np.nan]
 
 

@@ -1,4 +1,4 @@
-"""Which cells the windows read, against counting them one by one."""
+"""The cells that windows read are the same as when they are counted one by one."""
 
 from hypothesis import example, given
 from hypothesis import strategies as st

@@ -1,5 +1,5 @@
-"""The hot loops of convolution and pooling, on plain arrays (N, C, then d spatial axes).
+"""Convolution, pooling and matrix products on plain arrays, and the threads and memory they use.
 
-Stride and dilation are tuples of d ints, padding is a tuple of d (before, after) pairs. Arguments
-are taken to be valid: the ops that call these functions check them.
+Arrays have the axes (N, C, then d spatial axes), stride and dilation are tuples of d ints, padding
+is a tuple of d (before, after) pairs, and the ops that call these functions check the arguments.
 """

@@ -2,21 +2,22 @@
 
     y[n, o, i] = Σ_{c, a} w[o, c, a] · x[n, c, i·stride + a·dilation − before]
 
-Write the cells that window i reads into column i of a matrix, and this is W · columns (im2col):
+Column i of a matrix holds the cells that window i reads. Then y = W · columns (im2col):
 
     x  0 1 2 3 4      kernel 3 →  columns   0 1 2      y = W · columns
                                             1 2 3      gW = gy · columnsᵀ
-                                            2 3 4      gx = Wᵀ · gy, each cell back to its place
+                                            2 3 4      gx = Wᵀ · gy, added up in the cells
 
-The columns of a whole batch fall out of the cache, those of one small sample make a poor matrix.
-So the batch goes through in chunks, and the samples of a chunk lie side by side in one long image,
-a `Strip`. One convolution of the strip convolves them all:
+The columns of a whole batch do not fit into the cache. Those of one small sample make a matrix too
+small to multiply efficiently. So the batch is processed in chunks, and the samples of a chunk lie
+side by side in one long image, a `Strip`. One convolution of the strip convolves them all:
 
     strip            0 a b c d 0 0 e f g h 0     two samples of width 4, padding 1
     windows of 3     0 1 2 3 ✗ ✗ 0 1 2 3 ✗ ✗     each under its first cell
 
-(✗ straddles two samples, or the end: it is computed, and not used.)
-Then the cells that one tap reads in all windows are a single run of memory, quick to copy.
+(✗ is a window that straddles two samples or the end. Its result is computed but not used.)
+A tap is one position in the kernel. With stride 1, the cells that a tap reads along a row of the
+strip are contiguous in memory, which makes them fast to copy.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ __all__ = ["convolve", "convolve_input_grad", "convolve_weight_grad", "output_si
 
 Array = np.ndarray[Any, Any]
 
-# Bytes of columns in a chunk. Matrix products read them best from the cache (a part of L2).
-# Scattering takes one small addition for each tap, and pays only for longer ones.
+# Bytes of columns in a chunk. For a matrix product they should fit into a part of the L2 cache.
+# Scattering makes one array addition for each tap, which is efficient only on larger chunks.
 GATHERED = 1 << 19
 SCATTERED = 1 << 21
 
@@ -69,7 +70,7 @@ def convolve(
     return y
 
 
-# Without it forward and backward of 16 images of 64×16×16 take 1.2 times as long.
+# Without it, forward and backward of 16 images of 64×16×16 take 1.2 times as long.
 def _pointwise(x: Array, w: Array, groups: int) -> Array:
     """A 1×1 kernel: each sample is already its matrix of columns."""
     batch, channels, *size = x.shape
@@ -100,7 +101,7 @@ def convolve_weight_grad(
     windows = (kernel_size, stride, padding, dilation, groups)
 
     def correlate_part(part: slice) -> Array:
-        """(groups, C/groups · taps, O/groups)"""
+        """The weight gradient of a part, of shape (groups, C/groups · taps, O/groups)."""
         samples, cotangents = x[part], g[part]
         strip = take_strip("gw", samples.shape, g.shape[1], windows, x.dtype, GATHERED)
         gw, of_chunk = np.zeros((2, groups, strip.rows, c_out), strip.dtype)
@@ -110,13 +111,13 @@ def convolve_weight_grad(
                 if spotless:
                     strip.columns[..., ~strip.is_output()] = 0
                 _fill(strip.outputs, cotangents[chunk])
-                # (gy · columnsᵀ)ᵀ: with the long matrix on the left BLAS takes half the time.
+                # (gy · columnsᵀ)ᵀ: BLAS takes half the time if the long matrix is on the left.
                 out = of_chunk if i else gw
                 np.matmul(strip.columns, strip.product.swapaxes(1, 2), out=out)
                 if i:
                     gw += of_chunk
             if math.isfinite(np.add.reduce(gw, axis=None)):
-                break  # else a straddling window may have read a NaN or ∞, and 0 · NaN is not 0
+                break  # if not, a straddling window may hold NaN or ∞: clear it, as 0 · NaN is NaN
         give_back(strip)
         return gw
 
@@ -139,7 +140,7 @@ def convolve_input_grad(
 ) -> Array:
     """g (N, O, *out) and w (O, C/groups, *kernel) → gx (N, C, *input_size).
 
-    Also the transposed convolution of g.
+    This is also the transposed convolution of g.
     """
     windows = (w.shape[2:], stride, padding, dilation, groups)
     around = _padding_to_gather(input_size, g.shape[1:], w.shape[1] * groups, windows)
@@ -148,14 +149,14 @@ def convolve_input_grad(
     return _scattered(g, w, stride, padding, dilation, groups, input_size)
 
 
-# If gradients are always scattered, a step of ResNet-20 takes 1.1 times as long.
+# If gradients are always scattered, a training step of ResNet-20 takes 1.1 times as long.
 @functools.lru_cache(maxsize=1024)
 def _padding_to_gather(input_size: Shape, g: Shape, c_in: int, windows: Windows) -> Pairs | None:
-    """The padding around g with which its flipped convolution has input_size; None to scatter."""
+    """The padding of g for which its flipped convolution has input_size; None means: scatter."""
     kernel, stride, padding, dilation, _ = windows
     c_out, *out = g
-    # Scattering a column costs about twice what gathering it does, but the flipped convolution
-    # gathers c_out channels for each input cell, not c_in for each output cell.
+    # Scattering a column costs about twice as much as gathering it. But the flipped convolution
+    # gathers c_out channels for each input cell, scattering adds c_in for each output cell.
     gathered, scattered = c_out * math.prod(input_size), 2 * c_in * math.prod(out)
     around = _flipped_padding(input_size, tuple(out), kernel, padding, dilation)
     possible = set(stride) == {1} and min(map(min, around)) >= 0
@@ -163,10 +164,10 @@ def _padding_to_gather(input_size: Shape, g: Shape, c_in: int, windows: Windows)
 
 
 def _flipped(w: Array, groups: int) -> Array:
-    """w (O, C/groups, *kernel) → (C, O/groups, *kernel), each kernel turned about.
+    """w (O, C/groups, *kernel) → (C, O/groups, *kernel), with each kernel flipped.
 
-    With stride 1, cell j is read by window j + before − a·dilation with tap a: gx is a convolution
-    of g with the taps in reverse.
+    With stride 1, tap a of window j + before − a·dilation reads cell j. So gx is a convolution of g
+    with the taps in reverse order.
     """
     c_out, c_in, kernel = len(w) // groups, w.shape[1], w.shape[2:]
     swapped = w.reshape(groups, c_out, c_in, *kernel).swapaxes(1, 2)
@@ -177,7 +178,7 @@ def _flipped(w: Array, groups: int) -> Array:
 def _flipped_padding(
     input_size: Shape, out: Shape, kernel: Shape, padding: Pairs, dilation: Shape
 ) -> Pairs:
-    """So much padding around g that its convolution has input_size."""
+    """The padding of g for which its flipped convolution has input_size."""
     reach = [span(k, e) - 1 for k, e in zip(kernel, dilation, strict=True)]
     return tuple(
         (r - before, n - m + before)
@@ -194,7 +195,7 @@ def _scattered(
     groups: int,
     input_size: Shape,
 ) -> Array:
-    """gx by columns (col2im): Wᵀ · gy, then each row added to the cells that it was read from."""
+    """gx by col2im: compute Wᵀ · gy, then add each row to the cells that its tap reads."""
     kernel = w.shape[2:]
     gx = np.empty((len(g), w.shape[1] * groups, *input_size), g.dtype)
     windows = (kernel, stride, padding, dilation, groups)
@@ -215,23 +216,24 @@ def _scattered(
 
 
 class Strip:
-    """A chunk of n padded samples, side by side along the last axis, and all windows onto them.
+    """A chunk of n padded samples, side by side along the last axis, and their windows.
 
     Args:
         shape: of the whole batch, (N, C, *size).
-        channels: of the outputs.
+        channels: how many output channels there are.
         windows: which cells each output is computed from.
-        dtype: the samples'; float16 is computed in float32.
-        column_bytes: how large `columns` should be at most, if one sample allows.
+        dtype: the dtype of the samples; float16 is computed in float32.
+        column_bytes: the most bytes that `columns` should take; one sample always fits.
 
     Attributes:
-        samples: (n, C, *size), a view of the strip's cells; between the samples are zeros.
-        windows: (groups, C/groups, *kernel, *positions), another view: what each tap reads in
-            each window. In the last axis the windows of all n samples follow each other, `pitch`
-            for each sample.
+        samples: (n, C, *size), a view of the strip's cells. The cells between samples are zero.
+        windows: (groups, C/groups, *kernel, *positions), another view: the cell that each tap
+            reads in each window. Along the last axis the windows of the n samples follow each
+            other, `pitch` windows for each sample.
         columns: (groups, rows, windows), memory for a copy of `windows` as a matrix;
             rows = C/groups · taps.
-        product: (groups, channels/groups, windows), zeros: one for each window and channel.
+        product: (groups, channels/groups, windows), one result for each window and channel; zeros
+            at first.
         outputs: (n, channels, *out), a view of `product` without the windows that straddle.
     """
 
@@ -256,7 +258,7 @@ class Strip:
         self.n = max(1, min(fit, self.batch))
         self.positions = (*self.out[:-1], self.n * self.pitch)
 
-        # The very last windows reach past the end: some spare cells for them to read.
+        # The very last windows reach past the end: they read these spare cells.
         strip = (channels_in, *lead, self.n * self.pitch * stride[-1])
         spare = span(self.kernel[-1], dilation[-1])
         self.cells = np.zeros(math.prod(strip) + spare, self.dtype)
@@ -285,18 +287,18 @@ class Strip:
             yield slice(start, start + self.n)
 
     def gather(self, x: Array) -> None:
-        """Up to n samples into `columns` (im2col)."""
+        """Copy the windows of up to n samples into `columns` (im2col)."""
         _fill(self.samples, x)
         np.copyto(self._copy, self.windows)
 
     def scatter(self) -> None:
-        """`columns` added up in the cells of `samples` that they are read from (col2im)."""
+        """Add each entry of `columns` to the cell that its tap reads (col2im)."""
         self.cells[:] = 0
         for tap in np.ndindex(self.kernel):
             self.windows[:, :, *tap] += self._copy[:, :, *tap]
 
     def _results(self, channels: int) -> tuple[Array, Array]:
-        """`product` and `outputs` for so many channels."""
+        """`product` and `outputs` for this number of channels."""
         strip = np.zeros((channels, *self.positions), self.dtype)
         steps = (self.pitch * strip.itemsize, *strip.strides)
         return (
@@ -305,24 +307,24 @@ class Strip:
         )
 
     def is_output(self) -> Array:
-        """(windows,): True where a window lies within one sample."""
+        """A mask of shape (windows,): True where a window lies within one sample."""
         product, outputs = self._results(self.groups)
         outputs[...] = 1
         return product[0, 0] == 1
 
 
-# The last strips are kept. Without that a convolution of two images of 4×4 or 6×6, two or eight
-# channels, takes 1.3 to 1.4 times as long, and a gradient check of one 1.15 times.
+# The last strips are kept for reuse. Without that, a convolution of two images of 4×4 or 6×6 with
+# two or eight channels takes 1.3 to 1.4 times as long, and a gradient check of it 1.15 times.
 _idle: dict[Any, Strip] = {}
 MOST_IDLE = 64
-IDLE_BYTES = 1 << 20  # of one: a larger one is not kept
+IDLE_BYTES = 1 << 20  # a larger strip is not kept
 
 
 def take_strip(purpose: str, *layout: Any) -> Strip:
-    """A `Strip`, made of its arguments; perhaps one that was given back.
+    """A `Strip` with these arguments: a new one, or one that was given back.
 
-    Nobody else has it meanwhile. It was used for the same purpose before: cells that this leaves
-    zero, as between samples, still are.
+    Nobody else uses the strip until it is given back. A strip is reused for the same purpose only,
+    so the cells that this purpose never writes, as between samples, are still zero.
     """
     key = (purpose, *layout)
     strip = _idle.pop(key, None)
@@ -333,7 +335,7 @@ def take_strip(purpose: str, *layout: Any) -> Strip:
 
 
 def give_back(strip: Strip) -> None:
-    """Whoever took it is done with it."""
+    """Return a strip that is no longer used, so that `take_strip` can hand it out again."""
     if strip.nbytes <= IDLE_BYTES:
         if len(_idle) >= MOST_IDLE:
             _idle.clear()

@@ -1,10 +1,10 @@
-"""Work on a batch in parts, a thread for each core.
+"""Work on a batch in parts, with one thread for each core.
 
-Matrix products and copies let other threads run. Each part uses one thread of BLAS: BLAS's own
-threads divide every single product, which is too small for that here, and on a busy machine they
-wait for each other far longer than they work.
+NumPy releases the GIL during matrix products and copies, so threads run in parallel. Within each
+part, BLAS is limited to one thread. BLAS's own threads would split every single product; here these
+are too small for that, and on a busy machine the threads mostly wait for each other.
 
-The parts are contiguous and in order, and so are their results: a run repeats bit for bit.
+The parts are contiguous and their results are returned in order, so a run repeats bit for bit.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .heap import keep_freed_memory
 
 T = TypeVar("T")
 
-# Below so many multiply-adds a part is done sooner than a thread is woken.
+# A part with fewer multiply-adds takes less time than waking a thread.
 LEAST_WORK = 1_000_000
 
 
@@ -35,13 +35,15 @@ def _cores() -> int:
 _threads = min(_cores(), 8)
 _pool: ThreadPoolExecutor | None = None
 _lock = threading.Lock()
-_inside = 0  # how many calls hold BLAS to one thread just now
+_inside = 0  # how many calls limit BLAS to one thread at the moment
 _blas: Any = None
 _restore: Any = None
 
 
 def set_num_threads(count: int) -> None:
-    """How many threads convolutions use; by default one for each core, at most 8.
+    """Set how many threads convolutions and matrix products use.
+
+    The default is one for each core, at most 8.
 
     Raises:
         ValueError: fewer than one.
@@ -55,12 +57,12 @@ def set_num_threads(count: int) -> None:
 
 
 def over_batch(task: Callable[[slice], T], batch: int, work: int) -> list[T]:
-    """``task(part)`` for contiguous parts of a batch.
+    """Run ``task(part)`` for contiguous parts of a batch, in threads.
 
     Args:
         task: called with a slice of the batch, perhaps in another thread.
         batch: how many samples there are.
-        work: multiply-adds in all; little work stays in one part, in this thread.
+        work: multiply-adds in total. If there are few, this thread does all of it as one part.
 
     Returns:
         The results, in the order of the parts.
@@ -74,7 +76,7 @@ def over_batch(task: Callable[[slice], T], batch: int, work: int) -> list[T]:
     with _one_blas_thread():
         if count == 1:
             return [task(parts[0])]
-        # In a copy of this thread's context, which says whether NumPy warns.
+        # Tasks run in a copy of this thread's context, which holds NumPy's error settings.
         futures = [_executor().submit(copy_context().run, task, part) for part in parts[1:]]
         first = task(parts[0])
         return [first, *(future.result() for future in futures)]
@@ -90,7 +92,7 @@ def _executor() -> ThreadPoolExecutor:
 
 @contextlib.contextmanager
 def _one_blas_thread() -> Iterator[None]:
-    """Hold BLAS to one thread; the last of several calls at a time gives it back its own."""
+    """Limit BLAS to one thread; the last of several concurrent calls restores its setting."""
     global _inside, _blas, _restore
     with _lock:
         if _blas is None:
@@ -110,7 +112,7 @@ def _one_blas_thread() -> Iterator[None]:
 
 
 def _forget_pool() -> None:
-    """A forked process has none of the pool's threads, and perhaps a lock that nobody frees."""
+    """Start afresh after a fork: the child has no pool threads, and the lock may be held."""
     global _pool, _lock, _inside
     _pool, _lock, _inside = None, threading.Lock(), 0
 

@@ -1,16 +1,16 @@
-"""Max and sum pooling: one number out of each window, and each number's gradient back to its cells.
+"""Max and sum pooling and their gradients: each window of cells gives one number.
 
     max    y[i] = max over taps a of x[i·stride + a·dilation − before]      padding counts as −∞
     sum    y[i] =  Σ  over taps a of x[i·stride + a − before]               padding counts as 0
 
-There is no loop over windows. Tap a of *all* windows is one strided slice of x, so a pool is a few
-array operations, one for each tap:
+There is no loop over windows. The cells that tap a reads in *all* windows are one strided slice of
+x. So a pool takes one array operation for each tap:
 
     kernel 2, stride 2      x   0 1 2 3 4 5 6
                       tap 0     ·   ·   ·           x[0::2]
                       tap 1       ·   ·   ·         x[1::2]      (6 is left over: no window)
 
-Padding is never stored: at the border a slice is shorter (`windows.inside`).
+Padding is never stored. At the border the slice is shorter instead (`windows.inside`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Array = np.ndarray[Any, Any]
 
 
 def max_pool(x: Array, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Array:
-    """The largest cell of each window; NaN if the window holds one, −∞ if it is all padding."""
+    """The largest cell of each window: NaN if the window has a NaN, −∞ if it is all padding."""
     return _fold(x, np.maximum, -np.inf, kernel, stride, padding, dilation)
 
 
@@ -47,7 +47,7 @@ def _fold(
     padding: Pairs,
     dilation: Shape,
 ) -> Array:
-    """Combine each window's cells, one axis after the other: for k × k cells 2k steps, not k²."""
+    """Combine each window's cells axis by axis: a k × k window takes 2k steps, not k²."""
     for axis, (k, s, (before, after), e) in enumerate(
         zip(kernel, stride, padding, dilation, strict=True), start=2
     ):
@@ -64,7 +64,7 @@ def _fold(
 def sum_pool_input_grad(
     g: Array, kernel: Shape, stride: Shape, padding: Pairs, input_size: Shape
 ) -> Array:
-    """The adjoint of `sum_pool`: each cell gets the g of every window that reads it, added up."""
+    """The adjoint of `sum_pool`: each cell gets the sum of g over the windows that read it."""
     gx = g.astype(arithmetic(g.dtype), copy=False)
     for axis, (n, k, s, (before, _)) in enumerate(
         zip(input_size, kernel, stride, padding, strict=True), start=2
@@ -91,18 +91,17 @@ def max_pool_index(
 ) -> Array:
     """The flat index, over x's spatial axes, of each window's largest cell.
 
-    y: the result of `max_pool`, if it is known.
-
-    Of equal cells the first in the window wins, row by row; the first NaN wins over all. A window
-    that is all padding has no winner: −1.
+    `y` is the result of `max_pool`, if it is known. If several cells are equal, the first in
+    row-major order wins. The first NaN wins over all other cells. A window that is all padding has
+    no winner and gets −1.
     """
     size = x.shape[2:]
     if y is None:
         y = max_pool(x, kernel, stride, padding, dilation)
     has_nan = bool(np.isnan(y).any())
 
-    # The winner's number within the window = how many taps are passed over before the first that
-    # equals the maximum. Counting in bytes is several times faster than moving indices about.
+    # Find which tap of each window wins: count the taps before the first that equals the maximum.
+    # Counting in a one-byte dtype is several times faster than copying indices.
     searching = np.ones(y.shape, bool)
     taps = list(itertools.product(*map(range, kernel)))
     passed = np.zeros(y.shape, np.min_scalar_type(len(taps)))
@@ -117,12 +116,12 @@ def max_pool_index(
         cells: tuple[Any, ...] = (..., *(c for _, c in parts))
         candidates = x[cells]
         loses = candidates != y[windows]
-        if has_nan:  # NaN equals nothing, itself included
+        if has_nan:  # NaN does not equal itself
             loses &= ~np.isnan(candidates)
         searching[windows] &= loses
         passed += searching
 
-    # flat = Σ (i·stride − before + a·dilation)·step is a part of window i plus a part of tap a.
+    # flat = Σ (i·stride − before + a·dilation)·step: a term of window i plus a term of tap a.
     small = np.int32 if math.prod(size) < 2**31 else np.int64
     steps = [math.prod(size[axis + 1 :]) for axis in range(len(size))]
     of_tap = [
@@ -138,7 +137,7 @@ def max_pool_index(
 
 
 def unpool(g: Array, index: Array, input_size: Shape) -> Array:
-    """Each g is added to the cell that won its window; the other cells get 0."""
+    """Add each g to the cell that won its window; the other cells get 0."""
     planes, cells = math.prod(g.shape[:2]), math.prod(input_size)
     where, won = _flat(index, cells)
     gx = np.zeros(planes * cells, arithmetic(g.dtype))
@@ -157,7 +156,7 @@ def take_winners(x: Array, index: Array) -> Array:
 
 
 def _flat(index: Array, cells: int) -> tuple[Array, Array]:
-    """Indices into a plane → flat indices into all planes end to end; and which were not −1."""
+    """Flat indices into all planes, from indices into each plane; and a mask: index is not −1."""
     planes = math.prod(index.shape[:2])
     none = index < 0
     if none.any():

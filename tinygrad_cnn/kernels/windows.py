@@ -1,4 +1,4 @@
-"""Which cells a sliding window reads. Along one axis, window i reads with its tap a the cell
+"""Which cells a sliding window reads. Along one axis, tap a of window i reads the cell
 
     i · stride + a · dilation − before
 
@@ -7,7 +7,7 @@
                                                   window 1          a  a  a
                                                   window 2                a  a  a
 
-(Cell −1 is padding.) A window that would not fit is left out.
+(Cell −1 is padding.) A window that does not fit is left out.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def output_size(n: int, kernel: int, stride: int, padding: tuple[int, int], dila
     return (n + sum(padding) - span(kernel, dilation)) // stride + 1
 
 
-# Remembered, as is the padding with which a gradient is gathered (`convolution.py`). Without both,
+# The results are cached, like those of `_padding_to_gather` in convolution.py. Without both caches,
 # forward and backward of a convolution of two images of 4×4 take 1.15 times as long.
 @functools.lru_cache(maxsize=1024)
 def output_sizes(
@@ -45,8 +45,10 @@ def output_sizes(
 
 
 def inside(n: int, windows: int, stride: int, offset: int) -> tuple[slice, slice]:
-    """Where window i reads cell i · stride + offset: the windows that find one of the n cells
-    there (and not padding), and those cells."""
+    """The windows i for which cell i · stride + offset is one of the n cells, and those cells.
+
+    The other windows read padding there.
+    """
     first = max(0, -(offset // stride))  # ⌈−offset / stride⌉
     stop = max(first, min(windows, (n - 1 - offset) // stride + 1))
     cells = slice(first * stride + offset, max(0, (stop - 1) * stride + offset + 1), stride)
@@ -54,5 +56,5 @@ def inside(n: int, windows: int, stride: int, offset: int) -> tuple[slice, slice
 
 
 def arithmetic(dtype: np.dtype) -> np.dtype:
-    """The dtype to add up in: float16 sums would lose digits (and BLAS has none)."""
+    """The dtype to sum in: float32 for float16, whose sums lose digits and which BLAS lacks."""
     return np.result_type(dtype, np.float32)
