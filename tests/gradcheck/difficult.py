@@ -48,7 +48,7 @@ swish.vjp(lambda g, y, x: g * (tg.sigmoid(x) + y * (1 - tg.sigmoid(x))))
 
 
 def small_variance(x: Any) -> Any:
-    """By the formula that cancels."""
+    """The variance as E[x²] − E[x]², a formula that cancels."""
     return (x * x).mean() - x.mean() ** 2
 
 
@@ -64,7 +64,7 @@ from_float32 = tg.op(
     lambda g, y, x: g * tg.cos(x),
 )
 
-# right, smooth, and so rough at small steps that two sides may seem to differ
+# smooth and right, but so noisy at small steps that the two sides may seem to differ
 ROUGH: list[tuple[str, Any, float, float]] = [  # name, function, offset and spread of its input
     ("variance by cancellation", small_variance, 20.0, 1e-3),
     ("exp(x) - 1 in float32", expm1_in_float32, 0.0, 1e-5),

@@ -1,4 +1,4 @@
-"""What `gradcheck` takes, what it leaves alone, and what its report says."""
+"""Which inputs `gradcheck` accepts, what it leaves unchanged, and what its report says."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _asks(x: Any) -> Any:
 
 
 def _penalised(x: Any) -> Any:
-    """x³, and what its slope exceeds 3 by; but x³ where nothing is recorded."""
+    """x³ + max(0, 3x² − 3); but x³ where nothing is recorded."""
     y = x**3
     if y.requires_grad:
         y = y + tg.relu(tg.grad(y.sum(), x, create_graph=True) - 3)
@@ -106,7 +106,7 @@ def _penalised(x: Any) -> Any:
 
 
 def _sinc(x: Any) -> Any:
-    """sin(x) / x, by the engine's own derivative at 0."""
+    """sin(x) / x; at 0 its value is computed by the engine as a derivative."""
     zero = x.numpy() == 0
     if not zero.any():
         return tg.sin(x) / x

@@ -1,4 +1,4 @@
-"""mode="random": large functions, by directions; and the test helper."""
+"""Checks with mode="random", along directions in large functions; and `gradient_test`."""
 
 from __future__ import annotations
 

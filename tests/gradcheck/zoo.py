@@ -107,7 +107,7 @@ def _labels(x: Any) -> Any:
 
 
 def sigmoid_loss(x: Any) -> Any:
-    """The cross-entropy of yes and no, from logits."""
+    """The binary cross-entropy, from logits."""
     return (tg.log(1 + tg.exp(x)) - x * (np.arange(x.size).reshape(x.shape) % 2)).sum(axis=1)
 
 
@@ -202,7 +202,7 @@ def _after(change: Callable[[Layer, list[Any], int], Any]) -> Any:
 
 
 def _noise(layer: Layer, arrays: list[Any], k: int) -> Any:
-    """A factor for each element: of one element alone, that would be a constant factor."""
+    """A different factor for each element. A single element would have a constant factor."""
     if layer.not_zero(arrays)[k] < 2:
         return None
     return lambda d: d * (1 + 0.3 * np.cos(np.arange(d.size).reshape(d.shape)))
@@ -213,7 +213,7 @@ def _swapped(layer: Layer, arrays: list[Any], random: Any) -> Vjp | None:
         (i, j) for i in range(len(arrays)) for j in range(i) if arrays[i].shape == arrays[j].shape
     ]
     if not pairs or not all(layer.not_zero(arrays)):
-        return None  # with 0 for the other, it is zero as well
+        return None  # swapped with a gradient of 0, it would be diagnosed as zero
     i, j = pairs[0]
 
     def vjp(g: Any, *inputs: Any) -> list[Any]:
@@ -278,7 +278,7 @@ def _square(arrays: list[Any], k: int) -> bool:
 
 
 def _correlated(layer: Layer, arrays: list[Any], random: Any) -> Vjp | None:
-    """The input's gradient through the kernel as it is, not turned around."""
+    """The input's gradient with the kernel not flipped."""
     if "conv" not in layer.kind:
         return None
 
@@ -305,7 +305,7 @@ _FROM_OUTPUT: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def _from_input(layer: Layer, arrays: list[Any], random: Any) -> Vjp | None:
-    """The formula in y, given x."""
+    """The formula for the output y, applied to the input x."""
     formula = _FROM_OUTPUT.get(layer.name)
     return None if formula is None else lambda g, x: [formula(g, x)]
 
@@ -348,7 +348,7 @@ def _term(layer: Layer, arrays: list[Any], random: Any) -> Vjp | None:
 
 
 def _all_win(layer: Layer, arrays: list[Any], random: Any) -> Vjp | None:
-    """The gradient of a maximum for all elements alike."""
+    """The gradient of a maximum goes to all elements, not only to the winner."""
     if layer.name == "max pool":
 
         def vjp(g: Any, x: Any) -> list[Any]:
@@ -366,7 +366,7 @@ def _all_win(layer: Layer, arrays: list[Any], random: Any) -> Vjp | None:
 
 
 def _shared(layer: Layer, arrays: list[Any], random: Any) -> Vjp | None:
-    """The gradient of a maximum in equal parts for all elements."""
+    """The gradient of a maximum is divided equally among all elements."""
     if layer.name not in ("max pool", "max over rows"):
         return None
     every = _all_win(layer, arrays, random)
