@@ -1,4 +1,4 @@
-"""The Jacobian that the code under test claims: a row for each one-hot cotangent."""
+"""The analytic Jacobian, as the code under test computes it: one row per one-hot cotangent."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .subject import Array, Pull, Subject
 
 
 class Analytic(NamedTuple):
-    """The claimed Jacobians, (outputs, inputs) each, and the inputs without any gradient."""
+    """The claimed Jacobians, (outputs, inputs) each, and which inputs got no gradient at all."""
 
     jacobians: list[Array]
     missing: list[bool]  # no gradient came back at all; the Jacobian is then 0
 
 
 def jacobians(subject: Subject, pull: Pull, size: int) -> Analytic:
-    """One backward pass for each output element.
+    """The claimed Jacobians, from one backward pass for each output element.
 
     Raises:
         ShapeError, DtypeError: a gradient does not fit its input.
@@ -37,7 +37,7 @@ def jacobians(subject: Subject, pull: Pull, size: int) -> Analytic:
 
 
 def gradients(subject: Subject, pull: Pull, cotangent: Array) -> list[Any]:
-    """The gradient for each input, or None; each checked against its input.
+    """The gradient for each input, or None. Its shape and dtype must be those of the input.
 
     Raises:
         ShapeError, DtypeError: a gradient does not fit its input.

@@ -1,4 +1,4 @@
-"""What the patterns of a diagnosis see."""
+"""`Case`: the data from which a diagnosis finds the mistake."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Array = np.ndarray[Any, Any]
 
 @dataclass
 class Case:
-    """What the patterns see. Jacobians are (outputs, inputs), one for each input."""
+    """The data that each pattern gets. Jacobians are (outputs, inputs), one for each input."""
 
     names: Sequence[str]
     inputs: list[Array]
@@ -25,9 +25,10 @@ class Case:
     elsewhere: Callable[[list[Array]], tuple[list[Array], list[Array]] | None]
 
     def same(self, k: int, made: Array, rtol: float = 1e-4) -> bool:
-        """Whether the analytic Jacobian of input k is this one, as well as can be known.
+        """Whether the analytic Jacobian of input k equals `made`, within the error bars.
 
-        What is made must be far nearer to it than the numerical Jacobian, or it explains nothing.
+        `made` must also be much closer to it than the numerical Jacobian is. Otherwise the pattern
+        does not explain the difference.
         """
         a, n = self.analytic[k], self.numeric[k]
         if made.shape != a.shape or np.abs(a - made).sum() > 0.1 * np.abs(a - n).sum():

@@ -1,4 +1,4 @@
-"""`gradcheck`: is a gradient right, and if not, what is wrong with it?"""
+"""`gradcheck`: whether a gradient is right, and what is wrong with it if not."""
 
 from __future__ import annotations
 
@@ -34,31 +34,31 @@ def gradcheck(
 ) -> Report:
     """Compare a gradient with numerical derivatives that come with their own error bars.
 
-    Everything is computed in float64, whatever the inputs are. A gradient is called wrong only
-    when it is off by more than the numerical derivative is uncertain; then the report says which
-    mistake explains the difference. Nothing is changed: parameters, running statistics and
-    gradients are left as they were.
+    Everything is computed in float64, whatever the dtype of the inputs. A gradient is called wrong
+    only if it differs by more than the error bar of the numerical derivative. The report then says
+    which mistake explains the difference. Parameters, running statistics and gradients are left as
+    they were.
 
     Args:
-        f: a function of Tensors, an op, or a Module (whose parameters are checked, too, in the
-            mode, training or evaluation, that it is in). With `vjp`, a function of plain arrays.
-        inputs: a Tensor, array or float, or a sequence of them. All floating ones are checked;
-            if some Tensor asks for a gradient, only those that do.
+        f: a function of Tensors, an op, or a Module. The parameters of a Module are checked, too;
+            it stays in its mode, training or evaluation. With `vjp`, a function of plain arrays.
+        inputs: a Tensor, array or float, or a sequence of them. All floating ones are checked. But
+            if any Tensor has ``requires_grad=True``, only such Tensors are.
         vjp: for plain-array functions: ``vjp(cotangent, *arrays)`` returns the gradient for each
             array (a tuple; None for one without).
         order: 2 checks the gradient of the gradient, too.
-        mode: "full" compares whole Jacobians. "random" compares slopes along random directions,
-            one in each input and parameter, for large functions: a whole network in seconds. A
-            report then has no Jacobians; `analytic` holds the gradients of ⟨cotangent, f⟩.
-        seed: of the random cotangents.
-        rtol, atol: a difference of ``rtol · |numeric| + atol`` is allowed beyond the error bar;
-            by default 1e-6 and 1e-12 of the input's largest derivative.
+        mode: "full" compares whole Jacobians. "random" is for large functions: it compares slopes
+            along one random direction in each input and parameter, and checks a whole network in
+            seconds. Its report has no Jacobians; `analytic` holds the gradients of ⟨cotangent, f⟩.
+        seed: seeds the random cotangents and directions.
+        rtol, atol: a difference of ``rtol · |numeric| + atol`` is allowed beyond the error bar.
+            By default rtol is 1e-6, and atol is 1e-12 times the input's largest derivative.
 
     Returns:
         A `Report`: true if right, with `.verdict`, `.diagnosis`, `.worst` and the Jacobians.
 
     Raises:
-        OptionError: an argument that means nothing here. A wrong gradient never raises.
+        OptionError: an argument is invalid. A wrong gradient never raises an error.
 
     Example:
         >>> import numpy as np, tinygrad_cnn as tg
@@ -69,7 +69,7 @@ def gradcheck(
         >>> tg.gradcheck(cube, x).diagnosis
         "the gradient for 'x' is off by a constant factor of 2/3"
 
-        A layer written by hand, of plain arrays; its gradient as `vjp`:
+        A layer written by hand on plain arrays, with its gradient as `vjp`:
 
         >>> w = np.array([[1.0, 2.0], [0.5, -1.0], [0.0, 3.0]])
         >>> def linear(x, w): return x @ w
@@ -77,7 +77,7 @@ def gradcheck(
         >>> bool(tg.gradcheck(linear, [np.ones((4, 3)), w], vjp=linear_vjp))
         True
 
-        A ``torch.autograd.Function`` or a JAX function is wrapped just so::
+        A ``torch.autograd.Function`` or a JAX function is wrapped like this::
 
             def vjp(g, x):  # PyTorch
                 leaf = torch.tensor(x, requires_grad=True)
@@ -164,8 +164,8 @@ class _Check:
                 "use mode='random', or give smaller inputs"
             )
         if here.size * inputs > MANY_ENTRIES:
-            # Comparing takes and frees arrays of that size by the dozen. Without this a check of a
-            # block of 576 outputs takes 1.15 times as long.
+            # The comparison allocates and frees dozens of arrays of that size. Without this call, a
+            # check of a block of 576 outputs takes 1.15 times as long.
             keep_freed_memory()
         try:
             claimed = jacobians(self.subject, pull, here.size)
@@ -285,7 +285,7 @@ class _Check:
         return report
 
     def _elsewhere(self, arrays: list[Array]) -> tuple[list[Array], list[Array]] | None:
-        """Both Jacobians at another point (a diagnosis compares); None if they fail there."""
+        """Both Jacobians at another point, for a diagnosis; None if the function fails there."""
         before = [array.copy() for array in self.subject.arrays]
         try:
             for array, value in zip(self.subject.arrays, arrays, strict=True):

@@ -1,4 +1,4 @@
-"""What every backward pass owes, whatever the function: linear, repeatable, right in float32."""
+"""What must hold for every backward pass: it is linear, repeatable, and right in float32."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from .analytic import gradients
 from .findings import Findings
 from .subject import EngineSubject, Pull, Subject
 
-CANCELLED = 1e-10  # of the largest gradient: what rounding leaves where a gradient is 0
-SCALED = 1e-3  # relative to the largest element: by more no scaled gradient is off
+CANCELLED = 1e-10  # relative to the largest gradient: smaller ones may be a 0 with rounding error
+SCALED = 1e-3  # relative to the largest element: the error allowed in a scaled gradient
 TINY = 1e-290  # where float64 runs out of digits
-FLOAT32 = 1e-3  # relative to an input's largest element: so far may a float32 gradient be off
+FLOAT32 = 1e-3  # relative to the largest element: the error allowed in a float32 gradient
 
 
 def breach(
     subject: Subject, pull: Pull, found: Findings, random: np.random.Generator
 ) -> tuple[str, str, str] | None:
-    """Verdict, pattern and diagnosis if backward is no linear map, or not the same each time."""
+    """Verdict, pattern and diagnosis if backward is not linear or not repeatable; else None."""
     size = found.here.size
     v = random.standard_normal(size)
     once, twice = (gradients(subject, pull, v.copy()) for _ in range(2))
@@ -63,7 +63,7 @@ def breach(
 def float32_notes(
     subject: EngineSubject, pull: Pull, found: Findings, random: np.random.Generator
 ) -> list[str]:
-    """Where float32, in which networks train, gives another gradient than float64."""
+    """Notes on inputs whose gradient in float32, the dtype of training, differs from float64."""
     v = random.standard_normal(found.here.size)
     rounded = subject.gradient_in_float32(v)
     if rounded is None:

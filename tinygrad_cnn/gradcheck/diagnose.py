@@ -1,8 +1,8 @@
 """Which mistake explains a wrong gradient: patterns tried against the numerical Jacobian.
 
-Each pattern is a small function that gets the `Case` and the number k of a wrong input, and
-returns a sentence if the mistake it knows, made on the numerical Jacobian, gives the analytic one.
-They are tried in the order of `PATTERNS`, the most specific first.
+Each pattern is a small function for one mistake. It gets the `Case` and the number k of a wrong
+input, and makes the mistake on the numerical Jacobian. If the result is the analytic Jacobian, it
+returns a sentence. Patterns are tried in the order of `PATTERNS`, the most specific first.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _diagnose_input(case: Case, k: int) -> tuple[str, str]:
 
 
 def where(case: Case) -> list[str]:
-    """Where the wrong entries lie: share, input, and the indices of an axis they keep to."""
+    """Where the wrong entries are: in which inputs, how many, and at which indices of an axis."""
     lines = []
     for k, mask in enumerate(case.wrong):
         if not mask.any():

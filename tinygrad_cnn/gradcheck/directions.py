@@ -1,9 +1,9 @@
-"""`mode="random"`: the gradient of a large function, held against random directions.
+"""`mode="random"`: the gradient of a large function, checked along random directions.
 
 With a random cotangent v, s = ⟨v, f⟩ is one number, and one backward pass claims its whole
 gradient g. For every input (every parameter of a network) the derivative of s along a random
-direction d must be ⟨g, d⟩: two evaluations an input, whatever its size. Only where that fails are
-single coordinates looked at, to say which are wrong and how.
+direction d must be ⟨g, d⟩. That takes two evaluations for each input, whatever its size. Single
+coordinates are measured only if it fails, to say which are wrong and how.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from .numeric import Array, Curve, careful, quick, scales
 from .report import Entry, Report
 
 SHOWN = 16  # coordinates of a wrong input that are measured one by one
-EXPLAINED = 2  # inputs, the worst, that this is done for
-NEAR = 0.01  # scale of the first step; all elements of an input move at once
-NEARER = [10.0**-k for k in range(4, 11)]  # further steps, where the first shows another slope
-LISTED = 8  # wrong inputs that are named
-CROSSED = 1e-4  # relative: what kinks crossed on the way may move a derivative by
+EXPLAINED = 2  # how many of the worst inputs are measured so
+NEAR = 0.01  # scale of the first step, in which all elements of an input move at once
+NEARER = [10.0**-k for k in range(4, 11)]  # smaller steps, tried if the first shows another slope
+LISTED = 8  # how many wrong inputs are named
+CROSSED = 1e-4  # relative: the error allowed for kinks that a step crosses
 
 
 @dataclass
@@ -51,11 +51,11 @@ def check_directions(
     """A report on the claimed gradients of ⟨cotangent, f⟩.
 
     Args:
-        names, arrays: of the inputs; the arrays are perturbed in place and put back.
-        evaluate: the function's value, flat, at the arrays as they are now.
-        here: that value at the point.
+        names, arrays: the inputs. The arrays are perturbed in place and restored.
+        evaluate: returns the function's value, flat, at the current arrays.
+        here: that value at the point to check.
         claimed: the gradients of ⟨cotangent, f⟩; None counts as 0.
-        cotangent: flat.
+        cotangent: the cotangent v, flat.
         tolerance: what is allowed beyond the error bar.
         random: draws directions and coordinates.
     """
@@ -119,9 +119,9 @@ def _along(
             array[...] = home
 
     claimed = float(np.vdot(gradient, step))
-    first = quick(curve, 0.0, NEAR, start)  # near: the fewer kinks are crossed
+    first = quick(curve, 0.0, NEAR, start)  # a small step crosses fewer kinks
     off = abs(claimed - first.slope[0]) > first.bar[0] + CROSSED * abs(first.slope[0])
-    still = claimed == 0 and first.slope[0] == 0  # or does it move at larger steps?
+    still = claimed == 0 and first.slope[0] == 0  # it may still move at larger steps
     bends = abs(first.asymmetry[0]) > 1e-2 * abs(first.slope[0]) + 4 * first.bar[0]
     if not (off or still or bends):
         return Direction(claimed, float(first.slope[0]), float(first.bar[0]))
@@ -130,13 +130,13 @@ def _along(
         return confirmed
     second = quick(curve, 0.0, 4 * NEAR, start)
     spread = float(abs(first.slope[0] - second.slope[0]))
-    # a curve bends four times as much over four times the step, a kink no more
+    # at four times the step, a curve's asymmetry is four times as large, a kink's is the same
     kinked = bends and abs(second.asymmetry[0]) < 2 * abs(first.asymmetry[0])
     if spread <= CROSSED * abs(first.slope[0]) and not (still or (off and kinked)):
         return Direction(claimed, float(first.slope[0]), spread + float(first.bar[0]))
     better = careful(curve, 0.0, 1.0, start, first)
     value, bar = float(better.value[0]), float(better.bar[0])
-    if better.kink[0]:  # perhaps many at once, upwards and downwards: no sides bound the derivative
+    if better.kink[0]:  # maybe many kinks at once: then no two sides bound the derivative
         left, right = float(better.left[0]), float(better.right[0])
         value, bar = (left + right) / 2, abs(right - left) / 2
         return Direction(claimed, value, bar if math.isfinite(value) else math.inf, (left, right))
@@ -144,9 +144,9 @@ def _along(
 
 
 def _nearer(curve: Curve, claimed: float, start: Array) -> Direction | None:
-    """The claimed derivative, if two nearer steps in turn show it; else None.
+    """The derivative, if two smaller steps in a row confirm the claimed one; else None.
 
-    In a ReLU network kinks lie near every point; the nearer the step, the fewer does it cross.
+    In a ReLU network there are kinks near every point. The smaller a step, the fewer it crosses.
     """
     agreed = 0
     for near in NEARER:
@@ -171,7 +171,7 @@ def _explain(
     tolerance: Tolerance,
     random: np.random.Generator,
 ) -> None:
-    """Measure some coordinates of the worst inputs, and find the pattern that they show."""
+    """Measure some coordinates of the worst inputs, and find the pattern that explains them."""
     report.verdict = "wrong"
     looked = ranked[:EXPLAINED]
     chosen = {k: _coordinates(gradients[k], random) for k in looked}

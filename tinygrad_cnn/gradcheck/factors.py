@@ -1,6 +1,6 @@
-"""Patterns of a part left out: a mask, the targets, the other factor of a product, some outputs.
+"""Patterns of a missing part: a mask, the targets, the other factor of a product, some outputs.
 
-Many are confirmed by what the function does elsewhere. In the sentences @ is the input's name.
+Many are confirmed by the Jacobians at other inputs. In the sentences @ is the input's name.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import numpy as np
 
 from .case import Array, Case
 
-TRIED = 2  # losers that are made to win
+TRIED = 2  # how many losers are made the winner, as a test
 
 
 def factor_missing(case: Case, k: int) -> str | None:
-    """The gradient as it would be if another factor were 1."""
+    """The gradient is what it would be if another input were 1: that factor is missing."""
     output, x = case.output, case.inputs[k]
     bare = np.eye(x.size) if output.size == x.size > 1 and output.shape == x.shape else None
     for m, other in enumerate(case.inputs):
@@ -35,8 +35,9 @@ def factor_missing(case: Case, k: int) -> str | None:
 def winner_ignored(case: Case, k: int) -> str | None:
     """A maximum whose gradient goes to all elements, not to the largest alone.
 
-    Where the gradient is wrong, the function does not move; made to win, it moves there, too, as
-    much as the winner does now, or as is claimed.
+    At the wrong entries the numerical derivative is 0, since the element does not win. As a test,
+    such an element is made the winner. Its derivative must then be the claimed one, or (if the
+    claimed ones are those of winners) must not be 0.
     """
     a, n, wrong = case.analytic[k], case.numeric[k], case.wrong[k]
     if (n[wrong] != 0).any():
@@ -62,7 +63,7 @@ def winner_ignored(case: Case, k: int) -> str | None:
 
 
 def _shared(case: Case, k: int) -> str | None:
-    """Each winner's slope in equal parts for all that compete with it."""
+    """The winner's slope is divided equally among all elements that compete with it."""
     a, n, wrong = case.analytic[k], case.numeric[k], case.wrong[k]
     rows = wrong.any(axis=1)
     competing = (a != 0).sum(axis=1, keepdims=True)
@@ -81,7 +82,7 @@ def _shared(case: Case, k: int) -> str | None:
 
 
 def mask_missing(case: Case, k: int) -> str | None:
-    """Wrong only where the function stands still."""
+    """The gradient is wrong only where the true derivative is 0."""
     n, wrong = case.numeric[k], case.wrong[k]
     if (n[wrong] != 0).any():
         return None
@@ -100,10 +101,10 @@ def outer_derivative_missing(case: Case, k: int) -> str | None:
     factor = np.divide((a * n).sum(axis=1, keepdims=True), square, where=square > 0, out=square * 0)
     if not factor.all():
         return None
-    # a row that is hardly known, as of a saturated output, says nothing
+    # an uncertain row, such as that of a saturated output, is not used
     largest = np.abs(n).max(axis=1, keepdims=True)
     known = case.bar[k].max(axis=1, keepdims=True) <= 1e-3 * largest
-    # held against n, not a: a factor may be large, and what is uncertain in n grows with it
+    # compared with n, not a: a large factor would also enlarge the uncertainty of n
     slack = 4 * case.bar[k] + 1e-4 * np.abs(n) + 1e-7 * largest
     if not known.any() or (known & (np.abs(a / factor - n) > slack)).any():
         return None
@@ -116,7 +117,7 @@ def outer_derivative_missing(case: Case, k: int) -> str | None:
 
 
 def outputs_lost(case: Case, k: int) -> str | None:
-    """Some outputs' cotangents do not arrive at all; the others are right."""
+    """The cotangents of some outputs are lost; the gradients of the others are right."""
     a, wrong = case.analytic[k], case.wrong[k]
     lost = np.asarray(wrong.any(axis=1))
     if a[lost].any() or lost.all():
@@ -128,7 +129,7 @@ def outputs_lost(case: Case, k: int) -> str | None:
 
 
 def target_missing(case: Case, k: int) -> str | None:
-    """softmax(x)·g where (softmax(x) − onehot)·g is right; or sigmoid(x)·g, likewise."""
+    """The gradient is softmax(x)·g, where (softmax(x) − one_hot)·g is right."""
     x = case.inputs[k]
     rows = case.analytic[k].reshape(-1, *x.shape)
     right = case.numeric[k].reshape(rows.shape)
@@ -148,7 +149,7 @@ def target_missing(case: Case, k: int) -> str | None:
 
 
 def constant_missing(case: Case, k: int) -> str | None:
-    """What is missing is the same elsewhere, though the gradient is not: as of targets."""
+    """The missing term is the same at another input, though the gradient differs there."""
     a, n, wrong = case.analytic[k], case.numeric[k], case.wrong[k]
     arrays = list(case.inputs)
     arrays[k] = 0.6 * arrays[k] + 0.1
@@ -164,14 +165,14 @@ def constant_missing(case: Case, k: int) -> str | None:
 
 
 def _ones(other: Array) -> Iterator[Array]:
-    """What a factor is when it makes no difference: 1, or for a matrix the identity."""
+    """The neutral values of a factor: 1, and for a square matrix also the identity."""
     yield np.ones_like(other)
     if other.ndim >= 2 and other.shape[-1] == other.shape[-2] > 1:
         yield np.broadcast_to(np.eye(other.shape[-1]), other.shape).copy()
 
 
 def _moved(case: Case, k: int, i: int, j: int) -> Iterator[float]:
-    """How output i moves with element j of input k where that is the largest, or the smallest."""
+    """The slope of output i in element j of input k, with j made the largest or the smallest."""
     everything = np.concatenate([x.reshape(-1) for x in case.inputs])
     spread = float(np.ptp(everything)) + float(np.abs(everything).max())
     for end in (everything.max() + spread, everything.min() - spread):

@@ -1,4 +1,4 @@
-"""What a check measured, and the report that follows from it."""
+"""`Findings`: what a check measured, and how it becomes a report."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOWN = 6  # wrong entries in a report
 
 @dataclass
 class Findings:
-    """Jacobians, (outputs, inputs), one for each input, and where they disagree."""
+    """Both Jacobians of each input, (outputs, inputs), and the entries where they disagree."""
 
     names: Sequence[str]
     inputs: Sequence[Array]
@@ -34,7 +34,7 @@ class Findings:
         return any(bool(mask.any()) for mask in self.wrong)
 
     def report(self) -> Report:
-        """All that was measured; the verdict is "ok", or "error" if a gradient is not finite."""
+        """A report of all measurements; "ok" so far, or "error" if a gradient is not finite."""
         report = Report("ok", "the gradient is right")
         for k, name in enumerate(self.names):
             shape = (*self.here.shape, *self.inputs[k].shape)
@@ -85,11 +85,12 @@ class Findings:
         return ""
 
     def explain(self, report: Report, elsewhere: Callable[[list[Array]], Any]) -> None:
-        """Say that the gradient is wrong, where, and by which mistake.
+        """Fill in that the gradient is wrong, where it is wrong, and which mistake explains it.
 
         Args:
             report: is filled in.
-            elsewhere: both Jacobians at other inputs, or None: some patterns compare with them.
+            elsewhere: returns both Jacobians at other inputs, or None if it cannot. Some
+                patterns need them.
         """
         report.entries = self._worst()
         report.verdict, report.worst = "wrong", report.entries[0]
@@ -121,7 +122,7 @@ class Findings:
             )
 
     def _worst(self) -> list[Entry]:
-        """The wrong entries that are off by most, in units of what their bars allow."""
+        """The wrong entries with the largest errors, in units of their error bars."""
         ranked = []
         for k, (mask, n) in enumerate(zip(self.wrong, self.numeric, strict=True)):
             excess = np.abs(self.analytic[k] - n.value) / (n.bar + 1e-6 * n.largest + 1e-300)
@@ -132,7 +133,7 @@ class Findings:
         return [self._entry(k, flat) for _, k, flat in ranked[:SHOWN]]
 
     def judge_the_rest(self, report: Report) -> None:
-        """Nothing is wrong: say so if some error bar is too wide, or what kinks there are."""
+        """Fill in the verdict if no entry is wrong: too wide an error bar, a kink, or ok."""
         most = moves(self.numeric)
         uncertain = [n.too_wide(a, most) for a, n in zip(self.analytic, self.numeric, strict=True)]
         for name, wide in zip(self.names, uncertain, strict=True):

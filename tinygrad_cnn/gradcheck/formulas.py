@@ -1,4 +1,4 @@
-"""Patterns of the formula: something taken for a constant, or for something else, or left out.
+"""Patterns of a wrong formula: a part is treated as constant, mistaken for another, or missing.
 
 In the sentences @ stands for the input's name.
 """
@@ -14,7 +14,7 @@ from .case import Array, Case
 
 
 def statistic_constant(case: Case, k: int) -> str | None:
-    """y = F(x, s(x)) with s treated as constant: what is missing is a multiple of ds/dx.
+    """y = F(x, s(x)) with s treated as constant: the missing term is a multiple of ds/dx.
 
     For every output, the error over the elements that share a statistic must be a multiple of
     the statistic's gradient, which is known: 1/m for a mean, ∝ x − μ for a variance, and so on.
@@ -26,13 +26,13 @@ def statistic_constant(case: Case, k: int) -> str | None:
         size = math.prod(x.shape[a] for a in axes)
         gradients = _statistics(x, axes)
         for names, basis in _bases(gradients):
-            if size <= len(basis) + 1:  # two or three elements fit too much by chance
+            if size <= len(basis) + 1:  # so few elements would fit by chance
                 continue
-            seen = case.wrong[k].sum(axis=0)  # how many outputs see each element wrongly
+            seen = case.wrong[k].sum(axis=0)  # for how many outputs each element is wrong
             hits = np.count_nonzero(seen)
             chance = hits * math.log(size) < math.log(10**4) or seen[seen > 0].mean() < 2
             if names == ["maximum"] and chance:
-                continue  # that each is the largest of its group may be chance
+                continue  # each may be the largest of its group by chance
             if _residual(error, basis, axes) <= 1e-4 * total + 4 * _noise(case, k):
                 listed = " and the ".join(names)
                 over = "all elements" if size == x.size else f"axis {axes[0]}"
@@ -45,7 +45,7 @@ def statistic_constant(case: Case, k: int) -> str | None:
 
 
 def output_for_input(case: Case, k: int) -> str | None:
-    """The claimed Jacobian is the true one at f(x)."""
+    """The claimed Jacobian at x is the true Jacobian at f(x)."""
     if not _shape_kept(case, k):
         return None
     other = _at_output(case, k)
@@ -55,7 +55,7 @@ def output_for_input(case: Case, k: int) -> str | None:
 
 
 def input_for_output(case: Case, k: int) -> str | None:
-    """The true Jacobian is the claimed one at f(x)."""
+    """The true Jacobian at x is the claimed Jacobian at f(x)."""
     if not _shape_kept(case, k):
         return None
     other = _at_output(case, k)
@@ -68,7 +68,7 @@ def input_for_output(case: Case, k: int) -> str | None:
 
 
 def term_missing(case: Case, k: int) -> str | None:
-    """A part of the gradient is right, and the rest is 0; or a known part is missing."""
+    """Part of the gradient is right and the rest is 0, or a known term is missing."""
     a, n, wrong = case.analytic[k], case.numeric[k], case.wrong[k]
     missing = "a term is missing in the gradient for @: "
     if a.shape[0] == a.shape[1] and a.shape[0] > 1:
@@ -79,7 +79,7 @@ def term_missing(case: Case, k: int) -> str | None:
         if n.any() and case.same(k, n - share * one):
             return f"{missing}{share:.4g} times the cotangent"
         if _shape_kept(case, k) and case.inputs[k].all():
-            rest = one * np.reshape(case.output / case.inputs[k], -1)  # f = x · h(x): this is h
+            rest = one * np.reshape(case.output / case.inputs[k], -1)  # h, if f = x · h(x)
             if case.same(k, rest) or case.same(k, n - rest):
                 return missing + "of a product with @, only one factor is differentiated"
         if not wrong[one > 0].any() and not a[one == 0].any():
@@ -87,7 +87,7 @@ def term_missing(case: Case, k: int) -> str | None:
     if np.all(a[wrong] == 0) and not wrong.all():
         return f"{missing}{wrong.mean():.0%} of the entries are 0"
     rank, full = _rank(n - a), _rank(n)
-    extent = min(wrong.any(axis=1).sum(), wrong.any(axis=0).sum())  # that few entries have few
+    extent = min(wrong.any(axis=1).sum(), wrong.any(axis=0).sum())  # the most that the rank can be
     if 2 * rank < extent and 0 < rank < full and rank <= max(1, full // 3):
         return f"{missing}what is missing has rank {rank} of {full}"
     return None
@@ -130,7 +130,7 @@ def _bases(gradients: dict[str, Array]) -> Iterator[tuple[list[str], list[Array]
 
 
 def _residual(error: Array, basis: list[Array], axes: tuple[int, ...]) -> float:
-    """How far each output's error is from a multiple of the basis within each group."""
+    """The part of the error that is not, in each group, a linear combination of the basis."""
     moved = [a + 1 for a in axes]
     rows = np.moveaxis(error, moved, range(-len(axes), 0))
     rows = rows.reshape(*rows.shape[: error.ndim - len(axes)], -1)
@@ -157,7 +157,7 @@ def _shape_kept(case: Case, k: int) -> bool:
 
 
 def _at_output(case: Case, k: int) -> tuple[list[Array], list[Array]] | None:
-    """Both Jacobians where the function's output is its input."""
+    """Both Jacobians at the point where the input is f(x)."""
     arrays = list(case.inputs)
     arrays[k] = case.output
     return case.elsewhere(arrays)

@@ -1,10 +1,11 @@
 """Columns of a sparse Jacobian, perturbed together (Curtis, Powell & Reid 1974).
 
-Two inputs that, by the claimed Jacobian, move different outputs can move at once: each output then
-says which of them it saw. The claim itself is tested by that: the steps are random, so an output
-that moves otherwise than claimed gives the group away, and its columns are taken one by one.
-A convolution needs a group for each place in its kernel, an elementwise function one in all. With
-each column alone, a check of a matrix product takes 1.3 times as long, of a convolution 1.1 times.
+If two inputs move different outputs, as the claimed Jacobian says, they can be perturbed at once.
+Each output then shows the effect of one of them. This also tests the claim. The steps are random,
+so if the claim is wrong, some output moves by another amount than it predicts. The columns of such
+a group are then perturbed one by one. A convolution needs a group for each position in its kernel,
+an elementwise function a single group. With each column alone, a check of a matrix product takes
+1.3 times as long, of a convolution 1.1 times.
 """
 
 from __future__ import annotations
@@ -16,19 +17,21 @@ import numpy as np
 
 from .numeric import KINK, ROUNDING, Array
 
-AGREED = 1e-9  # relative: closer than any claim that was not computed from the right formula
-MOST_TRIED = 64  # groups that a column is tried in
+AGREED = 1e-9  # relative: only a claim from the right formula comes this close
+MOST_TRIED = 64  # how many groups a column is tried in
 
 
 def disjoint(support: Array) -> list[Array]:
-    """Columns sorted into groups that share no row, first fit; only groups of two or more.
+    """Sort columns into groups that share no row, each into the first that fits.
+
+    Groups of a single column are left out.
 
     Args:
         support: which entries of a Jacobian, (outputs, inputs), are not zero.
     """
     taken: list[int] = []  # the rows of each group, as bits
     groups: list[list[int]] = []
-    shared = np.flatnonzero(~support.all(axis=0))  # what moves every output moves alone
+    shared = np.flatnonzero(~support.all(axis=0))  # the others fit into no group
     for j, column in zip(shared, np.packbits(support[:, shared], axis=0).T, strict=True):
         rows = int.from_bytes(column.tobytes())
         free = next((k for k, others in enumerate(taken) if not rows & others), len(taken))
@@ -43,10 +46,10 @@ def disjoint(support: Array) -> list[Array]:
 
 
 class Move(NamedTuple):
-    """What came of moving a group of columns; the fields are as `central` takes them."""
+    """The values after a group of columns moved; the fields are arguments of `central`."""
 
     columns: Array
-    up: Array  # (outputs, columns): of each column, the outputs that it moves
+    up: Array  # (outputs, columns): the outputs that each column moves
     down: Array
     rise: Array
     fall: Array
@@ -61,14 +64,14 @@ def together(
     step: Array,
     random: np.random.Generator,
 ) -> Iterator[Move]:
-    """The groups that behave as claimed, moved.
+    """Move each group of columns, and yield those that behave as claimed.
 
     Args:
-        evaluate: the function's value, flat, at x as it is now.
-        x: one input, flat; perturbed in place and put back.
+        evaluate: returns the function's value, flat, at the current x.
+        x: one input, flat. It is perturbed in place and restored.
         here: the value at x.
-        claimed: the Jacobian that the groups are made by, and held against.
-        step: how far each coordinate is to move, at most.
+        claimed: the Jacobian that defines the groups, and that they are compared with.
+        step: the largest step for each coordinate.
         random: draws the steps.
     """
     groups = disjoint(claimed != 0)
@@ -90,7 +93,7 @@ def together(
         mine = block != 0
         expected = block @ (rise + fall)
         bend = (up - here) - (here - down) - block @ (rise - fall)
-        reach = np.max(size * mine, axis=1, initial=0.0)  # of the column it saw
+        reach = np.max(size * mine, axis=1, initial=0.0)  # the step of the column that moves it
         rounding = 2 * ROUNDING * np.maximum(np.maximum(np.abs(up), np.abs(down)), np.abs(here))
         agrees = np.abs(up - down - expected) <= rounding + AGREED * np.abs(expected)
         straight = np.abs(bend) <= KINK * largest * reach + 2 * rounding

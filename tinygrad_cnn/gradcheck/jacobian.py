@@ -1,8 +1,8 @@
-"""The numerical Jacobian with error bars: cheap where it confirms the claimed one, else careful.
+"""The numerical Jacobian with error bars: quick where it confirms the claimed one, else careful.
 
-Every column (one input coordinate) gets two evaluations, or shares them with others that move
-other outputs. A column that disagrees with the claimed Jacobian, looks kinked, or is too uncertain
-gets two more, or the whole ladder of steps.
+Every column (one input coordinate) takes two evaluations. Columns that move different outputs can
+share them. A column that disagrees with the claimed Jacobian, looks kinked, or is too uncertain
+takes two more evaluations, or the whole ladder of steps.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from .numeric import KINK, Curve, Derivative, Quick, careful, central, scales, s
 
 Array = np.ndarray[Any, Any]
 
-UNRESOLVED = 1e-4  # a bar wider than this share of the largest slope is looked at closely
-TOO_WIDE = 0.02  # ... and than this share cannot be judged by
-NEGLIGIBLE = 1e-11  # ... unless it is so little of |f| / |x|
-LEFT = 1e-12  # of what cancels, relative: the backward pass's own rounding
-NOTHING = 1e-8  # a slope that is less than this of what else moves an output need not be known
-TRUNCATED = 1e-9  # of how far an output moves: the error that one difference cannot show
-CONFIRMED = 3  # the worst columns that must stand up to the whole ladder before "wrong" is said
+UNRESOLVED = 1e-4  # a bar wider than this share of the largest slope is measured again
+TOO_WIDE = 0.02  # ... and one wider than this share is too uncertain to judge by
+NEGLIGIBLE = 1e-11  # ... unless it is below this share of |f| / |x|
+LEFT = 1e-12  # relative to terms that cancel: the rounding error of the backward pass
+NOTHING = 1e-8  # a slope below this share of an output's other slopes may stay uncertain
+TRUNCATED = 1e-9  # relative to an output's largest slope: error that one difference cannot show
+CONFIRMED = 3  # how many of the worst columns go through the ladder before a verdict of "wrong"
 
 
 class Numeric(NamedTuple):
-    """A numerical Jacobian, (outputs, inputs); the fields of `Derivative`, and sizes."""
+    """A numerical Jacobian, (outputs, inputs), with the fields of `Derivative` and sizes."""
 
     value: Array
     bar: Array
@@ -36,17 +36,17 @@ class Numeric(NamedTuple):
     kink: Array
     size: Array  # |f|
     scale: Array  # |x|, of each column
-    largest: float  # the largest |value| that stands out from its bar
+    largest: float  # the largest |value| that exceeds its bar
 
     def too_wide(self, claimed: Array, most: Array) -> Array:
         """The entries that cannot be judged.
 
-        Their bar is a good share of the input's largest slope, and not negligible beside
-        |f| / |x| either: the slope of a function that changes by itself as its input does.
+        Their bar is wide relative to the input's largest slope, and also relative to |f| / |x|.
+        (That is the slope of a function whose value doubles if its input does.)
 
         Args:
             claimed: the analytic Jacobian.
-            most: how far each output moves with any input, each by its scale.
+            most: how far each output moves at most, as from `moves`.
         """
         slope = max(self.largest, float(np.max(np.abs(np.nan_to_num(claimed)), initial=0.0)))
         wide = ~(self.bar <= TOO_WIDE * slope)
@@ -62,11 +62,11 @@ class Numeric(NamedTuple):
 class Tolerance(NamedTuple):
     """What is allowed beyond the error bar."""
 
-    relative: float = 1e-6  # a formula that is off by less is rounding, not a mistake
+    relative: float = 1e-6  # a smaller difference is rounding, not a mistake
     absolute: float | None = None  # None: 1e-12 of the input's largest slope
 
     def wrong(self, claimed: Array, found: Numeric) -> Array:
-        """The entries that are off by more than bar and tolerance; never at a kink."""
+        """The entries that differ by more than bar and tolerance allow; never those at a kink."""
         absolute = 1e-12 * found.largest if self.absolute is None else self.absolute
         allowed = found.bar + self.relative * np.abs(found.value) + absolute
         off = ~(np.abs(claimed - found.value) <= allowed)
@@ -81,15 +81,15 @@ def numerical_jacobian(
     tolerance: Tolerance,
     random: np.random.Generator,
 ) -> Numeric:
-    """How the function moves with each element of x.
+    """The derivative of the function with respect to each element of x, with error bars.
 
     Args:
-        evaluate: the function's value, flat, at x as it is now.
-        x: one input, flat; perturbed in place and put back.
+        evaluate: returns the function's value, flat, at the current x.
+        x: one input, flat. It is perturbed in place and restored.
         here: the value at x.
-        claimed: the analytic Jacobian, which says where to look closely.
-        tolerance: what is not looked at.
-        random: draws the steps of groups, and the coordinates to try when none moves.
+        claimed: the analytic Jacobian. Columns that disagree with it are measured again.
+        tolerance: differences within it are not measured again.
+        random: draws the steps of groups, and the coordinates to try if no output moves.
     """
     scale = scales(x)
     first = _differences(evaluate, x, here, claimed, scale, random)
@@ -106,7 +106,7 @@ def numerical_jacobian(
     vague |= bar > TOO_WIDE * found.largest if found.largest else False
     suspects = np.flatnonzero((off | kinked | vague).any(axis=0))
     if not slope.any() and not claimed.any():
-        # nothing moves at all: perhaps it does at larger steps, and a few coordinates tell
+        # no output moves at all; try larger steps on a few coordinates
         suspects = np.union1d(suspects, random.permutation(x.size)[:CONFIRMED])
         off = np.ones_like(off)
 
@@ -128,8 +128,8 @@ def numerical_jacobian(
     return found._replace(largest=_largest(found.value, found.bar))
 
 
-# Column by column, a check of a layer of plain arrays takes 1.4 times as long, of a block of 576
-# outputs 1.2 times.
+# If `quick` is called for each column, a check of a layer of plain arrays takes 1.4 times as long,
+# of a block of 576 outputs 1.2 times.
 def _differences(
     evaluate: Callable[[], Array],
     x: Array,
@@ -138,7 +138,7 @@ def _differences(
     scale: Array,
     random: np.random.Generator,
 ) -> Quick:
-    """A central difference for each column: in groups as far as these behave, else one by one."""
+    """A central difference for each column: in groups that behave as claimed, else one by one."""
     step = np.array([standard_step(s) for s in scale])
     above, below = x + step, x - step
     rise, fall = above - x, x - below
@@ -161,9 +161,9 @@ def _differences(
 
 
 def moves(found: Sequence[Numeric]) -> Array:
-    """How far each output moves with any input, each by its scale.
+    """How far each output moves at most, if one element of any input moves by its scale.
 
-    A gradient that is tiny beside that is what rounding left of terms that cancel, as of a bias
+    A gradient that is tiny in comparison is the rounding error of terms that cancel, as for a bias
     before a norm.
     """
     every = [np.abs(np.nan_to_num(n.value, posinf=0, neginf=0)) * n.scale for n in found]
@@ -176,7 +176,7 @@ def _largest(value: Array, bar: Array) -> float:
 
 
 def _along(evaluate: Callable[[], Array], x: Array, j: int) -> Curve:
-    """The function along one coordinate, which is put back after each evaluation."""
+    """The function along one coordinate, which is restored after each evaluation."""
     home = x[j]
 
     def curve(t: float) -> Array:

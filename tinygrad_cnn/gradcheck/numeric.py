@@ -3,11 +3,12 @@
 Everything here is float64 and plain arrays: ``phi(t)`` returns a vector, and its derivative at
 ``t = at`` is wanted, element by element. Two procedures:
 
-- `quick`: one central difference, two evaluations. Right for most functions; its bar counts the
-  rounding of phi's values only.
-- `careful`: if a second difference confirms the first, two more evaluations; else a ladder of steps
-  from a tenth of the scale down to its rounding, extrapolated (Richardson; Ridders 1982), with
-  the noise of phi measured and the two one-sided derivatives kept apart, so that kinks show.
+- `quick`: one central difference, which takes two evaluations. It is right for most functions. Its
+  error bar includes only the rounding of phi's values.
+- `careful`: a second difference, which takes two more evaluations. If it does not confirm the
+  first, a ladder of steps, from an eighth of the scale down to rounding, is extrapolated
+  (Richardson; Ridders 1982). The noise of phi is measured, and the one-sided derivatives are
+  computed separately, so that kinks show.
 """
 
 from __future__ import annotations
@@ -22,38 +23,36 @@ Array = np.ndarray[Any, Any]
 Curve = Callable[[float], Array]
 
 EPS = float(np.finfo(np.float64).eps)
-ROUNDING = (
-    16 * EPS
-)  # of a value of phi, relative: a few roundings; what is more, careful() measures
-RATIO = 4.0  # between neighbouring steps of the ladder
-DETERMINED = 1e-7  # two differences that agree so well (relative) need no ladder
-SLIGHT = 1e-8  # ... nor those that differ by so little of the largest slope
-SUDDEN = 100  # times as far off a line as at the last step: a cubic is so RATIO³ = 64 times
-ALIKE = 8  # heights of the two sides of one staircase are within this factor
-COARSEST = 3e-3  # a step of a staircase, relative to |phi|: of more, it is no rounding
-PERSISTENT = 4  # steps on end that a kink shows at
-ROUGH = 4  # times as wide: the least bar of many is too narrow where steps scatter
-KINK = 1e-4  # one-sided derivatives further apart than this (relative) are looked at closely
+ROUNDING = 16 * EPS  # relative to phi: a few rounding errors; careful() measures larger ones
+RATIO = 4.0  # ratio of neighbouring steps of the ladder
+DETERMINED = 1e-7  # two differences that agree this well (relative) need no ladder
+SLIGHT = 1e-8  # ... nor if they differ by less than this share of the largest slope
+SUDDEN = 100  # an error that grows by more than this in a step is sudden; a cubic's: RATIO³ = 64
+ALIKE = 8  # the heights of a staircase on its two sides differ by less than this factor
+COARSEST = 3e-3  # relative to |phi|: a staircase with higher steps is not due to rounding
+PERSISTENT = 4  # in how many steps in a row a kink must show
+ROUGH = 4  # factor for the bar if values scatter: the least of many bars is then too narrow
+KINK = 1e-4  # one-sided slopes further apart than this (relative) are measured again
 
 
 class Quick(NamedTuple):
-    """A central difference, and what it was made of; or many of them, one in each column."""
+    """A central difference and what it was computed from; or many, one in each column."""
 
     slope: Array
     bar: Array  # from rounding alone
-    asymmetry: Array  # right minus left difference: tends to 0 with the step, but not at a kink
+    asymmetry: Array  # right minus left difference: tends to 0 with the step, except at a kink
     step: Any  # a float, or one for each column
     size: Array  # the largest |phi| seen
 
     def column(self, j: int) -> Quick:
-        """One curve's."""
+        """The difference in column j alone."""
         return Quick(*(field[..., j] for field in self))
 
 
 class Derivative(NamedTuple):
     """A derivative and its error bar, per element of phi."""
 
-    value: Array  # nan where there is none: at a kink
+    value: Array  # nan at a kink, where there is none
     bar: Array
     left: Array  # one-sided derivatives; ±inf at a jump or a vertical tangent, nan if undefined
     right: Array
@@ -87,11 +86,11 @@ def central(up: Array, down: Array, here: Array, rise: Any, fall: Any, step: Any
     """The central difference of values above, below and here.
 
     Args:
-        up, down, here: phi's values; of many curves, one in each column.
-        rise, fall: the steps really taken, after rounding.
-        step: the step that was meant.
+        up, down, here: phi's values; for many curves, one curve in each column.
+        rise, fall: the steps actually taken, after rounding.
+        step: the intended step.
     """
-    size = np.maximum(np.abs(up), np.abs(down))  # in place: of many curves these are large
+    size = np.maximum(np.abs(up), np.abs(down))  # in place: for many curves these arrays are large
     np.maximum(size, np.abs(here), out=size)
     slope = up - down
     slope /= rise + fall
@@ -117,9 +116,10 @@ def careful(
     Args:
         phi, at, scale, here: as for `quick`.
         first: what `quick` found.
-        doubted: the elements for which standing still is no proof of a zero derivative: phi may
-            be rounded inside to fewer digits.
-        needed: a bar wider than this sends an element to the ladder even if differences agree.
+        doubted: the elements whose derivative need not be 0 even if phi does not move: phi may be
+            rounded to fewer digits inside.
+        needed: if an element's bar is wider than this, the ladder is used even if the two
+            differences agree.
     """
     second = _central(phi, at, RATIO * first.step, here)
     still = doubted & (first.slope == 0) & (second.slope == 0)
@@ -143,7 +143,7 @@ def careful(
 
 
 def _ladder(phi: Curve, at: float, scale: float, here: Array, rest: Array, far: bool) -> Derivative:
-    """The derivative of the elements `rest`, from all steps; `far`: as far as phi may move."""
+    """The derivative of the elements `rest`, from all steps; if `far`, from larger ones, too."""
     here = here[rest]
     steps = _steps(at, scale, far)
     ups, downs = (np.stack([phi(at + s * h)[rest] for h in steps]) for s in (1, -1))
@@ -166,11 +166,11 @@ def _ladder(phi: Curve, at: float, scale: float, here: Array, rest: Array, far: 
         kink = gap > 3 * (left_bar + right_bar) + 1e-5 * np.minimum(np.abs(right), np.abs(left))
         kink &= _persists(up / rise - down / fall, right - left)
         kink |= np.isinf(left) | np.isinf(right)
-        # where phi exists on one side only, that side's derivative is all there is
+        # if phi is defined on one side only, take that side's derivative
         for one, one_bar, other in ((right, right_bar, left), (left, left_bar, right)):
             edge = np.isnan(other) & ~np.isnan(one)
             value, bar = np.where(edge, one, value), np.where(edge, one_bar, bar)
-        # a central value that disagrees with its sides is not known better than that
+        # if the central value disagrees with a side, its bar must cover the difference
         for one, one_bar in ((right, right_bar), (left, left_bar)):
             apart = np.abs(value - one)
             bar = np.where(apart > 3 * (bar + one_bar), np.maximum(bar, apart), bar)
@@ -180,10 +180,10 @@ def _ladder(phi: Curve, at: float, scale: float, here: Array, rest: Array, far: 
 
 
 def _steps(at: float, scale: float, far: bool) -> list[float]:
-    """Steps from an eighth of the scale down, and of `at` itself where that is much smaller.
+    """Steps from an eighth of the scale down; also from the size of `at`, if that is much smaller.
 
-    A function that stands still, since it is rounded inside, may move beyond: `far` goes on to
-    the whole scale, and to 1, by which numbers are usually rounded.
+    A function that is rounded inside may move only at larger steps. `far` adds steps up to the
+    whole scale, and up to 1, since numbers are often rounded to integers.
     """
     top = _power_of_two(max(scale, abs(at)) / 8)
     chosen = {float(np.ldexp(top, -2 * k)) for k in range(24)}  # RATIO is 2²
@@ -197,9 +197,9 @@ def _steps(at: float, scale: float, far: bool) -> list[float]:
 
 
 def _noise(change: Array, steps: Array, size: Array, quantum: Array) -> Array:
-    """How uncertain phi's changes are, per step: rounding as expected, and as measured.
+    """How uncertain phi's change is at each step: the larger of expected and measured rounding.
 
-    At the smallest steps the change should be linear in the step; what is not is noise.
+    At the smallest steps the change should be linear in the step. Any deviation is noise.
     """
     expected = ROUNDING * np.where(np.isfinite(size), size, np.inf) + 5e-324
     slope = change[-5] / steps[-5] if len(steps) > 5 else 0.0 * change[-1]
@@ -211,16 +211,16 @@ def _noise(change: Array, steps: Array, size: Array, quantum: Array) -> Array:
 def _extrapolate(slopes: Array, steps: Array, noise: Array, order: int) -> tuple[Array, Array]:
     """The limit of `slopes` as the steps shrink, and its error bar, from Richardson's table.
 
-    The error of slopes is a series in step**order. Each candidate's bar is how far it moves
-    from its neighbours in the table, plus noise / step. Of the candidates that no finer one
-    refutes, the one with the least bar wins.
+    The error of the slopes is a series in step**order. Each entry of the table is a candidate. Its
+    bar is its distance from its neighbours plus noise / step. A candidate is dropped if one from
+    smaller steps contradicts it. Of the others, the one with the smallest bar is taken.
     """
     floor = noise / steps
     shrink = (steps[:-1] / steps[1:]) ** order
     t1, e1 = _next_column(slopes, shrink)
     t2, e2 = _next_column(t1, shrink[1:] ** 2)
     e0 = np.abs(np.diff(slopes, axis=0))
-    # columns by level, from the finest: (value, bar)
+    # from the smallest steps up; each candidate is (value, bar)
     value = np.full(slopes.shape[1], np.nan)
     bar = np.full(slopes.shape[1], np.inf)
     low, high = -bar, bar
@@ -241,7 +241,7 @@ def _extrapolate(slopes: Array, steps: Array, noise: Array, order: int) -> tuple
 
 
 def _next_column(table: Array, shrink: Array) -> tuple[Array, Array]:
-    """One column of Richardson's table further, and how much its entries move."""
+    """The next column of Richardson's table, and how much its entries changed."""
     improved = table[1:] + (table[1:] - table[:-1]) / (shrink - 1)
     moved = np.abs(improved - table[1:])
     neighbour = np.abs(np.diff(improved, axis=0))
@@ -252,12 +252,12 @@ def _next_column(table: Array, shrink: Array) -> tuple[Array, Array]:
 
 
 def _quantum(up: Array, rise: Array, down: Array, fall: Array, size: Array) -> Array:
-    """The height of a staircase: something inside phi is rounded far more coarsely than phi.
+    """The height of a staircase, which phi is if it is rounded inside to fewer digits.
 
-    Float32 inside does that, and so does cancellation: 1 + tanh(x) far below 0. At the smallest
-    steps phi then follows a straight line, and at the next one it is suddenly off that line,
-    where a smooth function would leave it gradually. It does so on both sides, to within a few
-    steps of the staircase; on one side only, it is a kink or a jump nearby.
+    Float32 inside has this effect, and so has cancellation, as in 1 + tanh(x) for x far below 0. At
+    the smallest steps phi then follows a straight line. At some larger step it suddenly departs
+    from that line; a smooth function would do so gradually. It departs on both sides by about the
+    same height. A departure on one side only is a kink or a jump nearby.
     """
     (above, far_above), (below, far_below) = (
         _departure(change, steps, ROUNDING * size) for change, steps in ((up, rise), (down, fall))
@@ -270,10 +270,11 @@ def _quantum(up: Array, rise: Array, down: Array, fall: Array, size: Array) -> A
 
 
 def _scatter(change: Array) -> Array:
-    """What of phi's changes does not shrink as the steps do: rounding inside, if on both sides.
+    """The part of phi's changes that does not shrink with the step.
 
-    A jump, a slope and a bend cancel in this difference of four steps that are RATIO apart; what
-    is left of a smooth function shrinks by RATIO³ from step to step.
+    If it appears on both sides, it is rounding inside phi. Constant, linear and quadratic terms
+    cancel in a difference over four neighbouring steps. For a smooth function, the rest shrinks by
+    RATIO³ from step to step.
     """
     left = change
     for power in range(3):
@@ -284,7 +285,7 @@ def _scatter(change: Array) -> Array:
 
 
 def _departure(change: Array, steps: Array, floor: Array) -> tuple[Array, Array]:
-    """How far phi is suddenly off its line; and whether it had followed one before."""
+    """How far phi suddenly departs from its line, and whether it followed the line before."""
     slope, before = change[-1] / steps[-1], floor
     height, had_followed = np.zeros(floor.shape), np.zeros(floor.shape, bool)
     for k in range(len(steps) - 2, -1, -1):
@@ -297,9 +298,9 @@ def _departure(change: Array, steps: Array, floor: Array) -> tuple[Array, Array]
 
 
 def _persists(gaps: Array, gap: Array) -> Array:
-    """Whether the two sides' slopes are as far apart as that over several steps on end.
+    """Whether the slopes of the two sides differ by about `gap` at several steps in a row.
 
-    At a kink they are, at whatever small step; where noise set them apart, at a few by chance.
+    At a kink they do at every small step. If only noise sets them apart, few steps agree by chance.
     """
     run = longest = np.zeros(gap.shape, int)
     for close in np.abs(gaps - gap) <= np.abs(gap) / 4:
@@ -323,12 +324,12 @@ def _diverging(
 
 
 def _power_of_two(x: float) -> float:
-    """A power of two near x: adding it to a number, and taking it away again, is often exact."""
+    """A power of two near x. Adding it to a number and subtracting it again is often exact."""
     return 2.0 ** round(min(max(math.log2(x), -1000.0), 1000.0)) if x else 2.0**-1000
 
 
 def scales(x: Array) -> Array:
-    """The scale of each coordinate of an input: its own size, or what is usual in the input."""
+    """The scale of each coordinate: its absolute value, but at least the median of those not 0."""
     size = np.abs(x)
     usual = np.median(size[size > 0]) if np.any(size > 0) else 1.0
     return np.maximum(size, usual)

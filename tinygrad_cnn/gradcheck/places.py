@@ -1,4 +1,4 @@
-"""Patterns of place: the right numbers in wrong places, or wrong ones at the border.
+"""Patterns of position: right numbers in the wrong places, or wrong numbers at the border.
 
 In the sentences @ stands for the input's name.
 """
@@ -15,7 +15,7 @@ from .case import Array, Case
 
 
 def transposed(case: Case, k: int) -> str | None:
-    """Two axes of the input, or of the cotangent, exchanged."""
+    """Two axes of the gradient or of the cotangent are exchanged."""
     shape, jacobian, outputs = case.inputs[k].shape, case.jacobian(k), case.output.ndim
     for i, j in itertools.combinations(range(len(shape)), 2):
         if shape[i] == 1 or shape[j] == 1:
@@ -35,7 +35,7 @@ def transposed(case: Case, k: int) -> str | None:
 
 
 def flipped(case: Case, k: int) -> str | None:
-    """A convolution's kernel turned around, or not turned around, in the backward pass."""
+    """The backward pass flips a convolution's kernel where it should not, or fails to flip it."""
     shape, jacobian, outputs = case.inputs[k].shape, case.jacobian(k), case.output.ndim
     for spatial in _spatial_choices(shape):
         axes = tuple(outputs + a for a in spatial)
@@ -62,7 +62,7 @@ def flipped(case: Case, k: int) -> str | None:
 
 
 def shifted(case: Case, k: int) -> str | None:
-    """Moved by one or two places in space, wrapped around or cut off."""
+    """The gradient is moved by one or two positions in space, wrapped around or cut off."""
     shape, jacobian, outputs = case.inputs[k].shape, case.jacobian(k), case.output.ndim
     spatial = _spatial(shape)
     for shift in itertools.product((-2, -1, 0, 1, 2), repeat=len(spatial)):
@@ -83,7 +83,7 @@ def shifted(case: Case, k: int) -> str | None:
 
 
 def border(case: Case, k: int) -> str | None:
-    """Right everywhere but for the elements, or the outputs, next to the border."""
+    """The gradient is wrong only for elements, or outputs, next to the border."""
     shape, outputs = case.inputs[k].shape, case.output.shape
     for which, sizes, axis in (("elements of @", shape, 0), ("outputs, for @,", outputs, 1)):
         if len(sizes) < 3:
@@ -97,7 +97,7 @@ def border(case: Case, k: int) -> str | None:
 
 
 def _spatial(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The axes in space: all after batch and channels; in a matrix or a vector, the last."""
+    """The spatial axes: all after batch and channels; for a matrix or a vector, the last."""
     return tuple(range(2, len(shape))) or tuple(range(len(shape)))[-1:]
 
 
@@ -112,9 +112,9 @@ def _spatial_choices(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
 def _reflected(
     jacobian: Array, outputs: int, spatial: tuple[int, ...], centres: tuple[int, ...]
 ) -> Array:
-    """Each output's row with position p read from 2·i − p + const, i the output's position.
+    """Each output's row reflected: position p gets the value at 2·i − p + const.
 
-    What would be read from outside is nan: unknown.
+    Here i is the position of the output. A value from outside the row is unknown, so it is nan.
     """
     made = jacobian
     for axis, centre in zip(spatial, centres, strict=True):

@@ -1,4 +1,4 @@
-"""Where a layer is checked: random inputs, and parameters that hide no mistake."""
+"""The point at which a layer is checked: random inputs, and parameters that hide no mistake."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def draw_inputs(
 
 
 def spread_constants(module: Module, random: np.random.Generator) -> list[str]:
-    """Move parameters whose elements are all the same; their names.
+    """Add noise to parameters whose elements are all equal, and return their names.
 
-    Fresh ones often are: a norm's weight is 1 and a bias is 0. There a factor too many, or one too
-    few, makes no difference, and a wrong gradient would pass.
+    New parameters often are: a norm's weight is 1, a bias is 0. At these values an extra or a
+    missing factor may make no difference, so a wrong gradient would pass.
     """
     moved = []
     for name, parameter in module.named_parameters():

@@ -13,12 +13,12 @@ from .snippet import Given
 Array = np.ndarray[Any, Any]
 
 VERDICTS = ("ok", "wrong", "kink", "precision", "nondeterministic", "error")
-FEW_NAMES = 6  # so many inputs are listed
+FEW_NAMES = 6  # how many inputs are listed
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One element of a Jacobian: how output[`output`] moves with the input's [`index`]."""
+    """One element of a Jacobian: the derivative of y[`output`] in the input's [`index`]."""
 
     input: str
     index: tuple[int, ...]
@@ -56,13 +56,14 @@ class Report:
             on a kink), ``precision`` (the numerical derivative is too uncertain to judge by),
             ``nondeterministic`` or ``error``.
         diagnosis: one plain sentence.
-        pattern: the name of the mistake that explains a wrong gradient, ``"none"`` if no known
-            one does; empty if nothing is wrong. For an error, how the gradient is at fault
-            (``missing``, ``failed``, ``not finite``, ``modified``); empty if the function is.
-        worst: the entry that is off by most, in units of what its error bar allows; or None.
-        analytic, numeric, bar, wrong: by input name, arrays of shape output.shape + input.shape:
-            both Jacobians, the error bar of the numerical one, and the mask of wrong entries.
-        uncertain: likewise, the entries whose error bar is too wide to judge by.
+        pattern: the name of the mistake that explains a wrong gradient; ``"none"`` if no known one
+            does. It is empty if nothing is wrong. For an error, it says what the gradient does
+            (``missing``, ``failed``, ``not finite``, ``modified``), or is empty if the function
+            is at fault.
+        worst: the entry with the largest error, in units of its error bar; or None.
+        analytic, numeric, bar, wrong: both Jacobians, the error bar of the numerical one, and the
+            mask of wrong entries: for each input name an array of shape output.shape + input.shape.
+        uncertain: the same for a mask of the entries whose error bar is too wide to judge by.
         kinks: where one-sided derivatives differ; `numeric` is nan there.
         notes: what was done on the way, e.g. casts.
         evaluations: how often the function was run.

@@ -1,4 +1,4 @@
-"""Patterns of a whole gradient: its size, its sign, and what it is summed over.
+"""Patterns of a whole gradient: its size, its sign, and the axes that it is summed over.
 
 In the sentences @ stands for the input's name.
 """
@@ -14,21 +14,21 @@ from .case import Case
 
 
 def zero(case: Case, k: int) -> str | None:
-    """Nothing comes back at all."""
+    """The gradient is zero."""
     if not case.analytic[k].any():
         return "the gradient for @ is zero"
     return None
 
 
 def sign(case: Case, k: int) -> str | None:
-    """−J."""
+    """The gradient has the wrong sign: the claimed Jacobian is −J."""
     if case.same(k, -case.numeric[k]):
         return "the gradient for @ has its sign flipped"
     return None
 
 
 def swapped(case: Case, k: int) -> str | None:
-    """The tuple of gradients in the wrong order."""
+    """The vjp returns two gradients in the wrong order."""
     for other in range(len(case.inputs)):
         if other == k or case.inputs[other].size != case.inputs[k].size:
             continue
@@ -39,12 +39,12 @@ def swapped(case: Case, k: int) -> str | None:
 
 
 def last_batch_element(case: Case, k: int) -> str | None:
-    """Right for the last batch element, as if each had overwritten the one before it."""
+    """Only the last batch element counts, as if each had overwritten the one before it."""
     return _only(case, k, axis=0, index=-1, what="only the last batch element counts for @")
 
 
 def not_summed(case: Case, k: int) -> str | None:
-    """The input was broadcast along some axis of the output: one part was taken, not the sum."""
+    """The input was broadcast along an axis, but one element is taken instead of the sum."""
     for axis in _broadcast_axes(case, k):
         for index in (0, -1):
             end = "first" if index == 0 else "last"
@@ -62,7 +62,7 @@ def not_summed(case: Case, k: int) -> str | None:
 
 
 def averaged(case: Case, k: int) -> str | None:
-    """As `not_summed`, with the mean in place of the sum."""
+    """The input was broadcast along an axis, but the mean is taken instead of the sum."""
     factor = _factor(case, k)
     axes = _broadcast_axes(case, k)
     if factor is None or case.output.ndim == 0:
@@ -80,7 +80,7 @@ def averaged(case: Case, k: int) -> str | None:
 
 
 def constant_factor(case: Case, k: int) -> str | None:
-    """c · J, and what c may stand for."""
+    """The claimed Jacobian is c · J; the sentence says which size c may be."""
     factor = _factor(case, k)
     if factor is None or math.isclose(factor, 1, rel_tol=1e-6):
         return None
@@ -97,7 +97,7 @@ def _factor(case: Case, k: int) -> float | None:
 
 
 def _spell(case: Case, factor: float) -> str:
-    """A factor in words: what sizes of this case it could be."""
+    """A factor as text, with the sizes of this case that it could be."""
     meanings = []
     sizes: dict[str, int] = {}
     if case.output.ndim > 1:
@@ -129,7 +129,7 @@ def _spell(case: Case, factor: float) -> str:
 
 
 def _broadcast_axes(case: Case, k: int) -> list[int]:
-    """The axes of the output along which the input was repeated, as far as shapes tell."""
+    """The axes of the output along which the input was broadcast, judging by the shapes."""
     shape, output = case.inputs[k].shape, case.output.shape
     if len(shape) == 1 and len(output) > 2 and shape[0] == output[1]:  # one for each channel
         return [0, *range(2, len(output))]

@@ -1,4 +1,4 @@
-"""Code that runs a check again."""
+"""The code that a report shows to reproduce its check."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..engine.op import Op
 from ..engine.tensor import Tensor
 from ..nn.module import Module
 
-FEW = 64  # so many numbers are written out
+FEW = 64  # how many numbers are written out
 
 Array = np.ndarray[Any, Any]
 
@@ -25,7 +25,8 @@ class Given:
 
     Attributes:
         values: an array for each Tensor, array or number; other inputs as they are.
-        asking: those that are Tensors which ask for a gradient, so that only these are checked.
+        asking: the positions of Tensors with ``requires_grad``; if there are any, only these
+            are checked.
     """
 
     values: list[Any] = field(default_factory=list)
@@ -47,7 +48,7 @@ class Given:
         return [x for x in self.values if isinstance(x, np.ndarray)]
 
     def code(self) -> list[str]:
-        """The lines that make `inputs`."""
+        """The lines of code that create `inputs`."""
         if sum(array.size for array in self.arrays) <= FEW:
             listed = [_literal(x) if isinstance(x, np.ndarray) else repr(x) for x in self.values]
             lines = [f"inputs = [{', '.join(listed)}]"]
@@ -74,14 +75,14 @@ def _literal(array: Array) -> str:
 
 
 def name_of(f: Any) -> str:
-    """What a function, op or Module is called."""
+    """The name of a function, op or Module."""
     if isinstance(f, Module):
         return type(f).__name__
     return getattr(f, "__name__", None) or getattr(f, "name", None) or type(f).__name__
 
 
 def call(f: Any, vjp: Callable[..., Any] | None, **options: Any) -> str:
-    """The line that runs a check of f, with the options that are not the usual ones."""
+    """The line of code that checks f, with the options that differ from the defaults."""
     public = sys.modules["tinygrad_cnn"]  # not imported here: it imports this file
     shown, comment = name_of(f), ""
     if shown == "<lambda>":

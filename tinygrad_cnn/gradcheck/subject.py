@@ -1,7 +1,7 @@
-"""What is checked, in one form: float64 arrays to perturb, values, and gradients to pull back.
+"""One interface to whatever is checked: float64 arrays to perturb, a value, and a backward pass.
 
-The rest of this package sees a `Subject` only: whether it is an op, a function of Tensors, a
-Module with its parameters, or a pair of plain-array functions matters nowhere else.
+A `Subject` may be an op, a function of Tensors, a Module with its parameters, or a pair of
+plain-array functions. The rest of this package need not know which.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Subject:
     """A function to be checked, at a point.
 
     Attributes:
-        names: of the differentiated inputs, parameters last.
-        arrays: their values, float64; the check perturbs these in place.
-        notes: what a reader of the report should know.
-        restores: undoes, in reverse order, what preparing changed.
+        names: the names of the differentiated inputs, parameters last.
+        arrays: their values in float64, which the check perturbs in place.
+        notes: sentences for the report, e.g. about casts.
+        restores: functions that undo what preparing changed, called in reverse order.
     """
 
     def __init__(self, names: list[str], arrays: list[Array]) -> None:
@@ -42,7 +42,7 @@ class Subject:
         self.restores: list[Callable[[], None]] = []
 
     def value(self) -> Array:
-        """The function's value at the arrays as they are now; a fresh float array."""
+        """The function's value at the current arrays, as a new float array."""
         raise NotImplementedError
 
     def record(self) -> tuple[Array, Pull]:
@@ -121,15 +121,15 @@ class EngineSubject(Subject):
         y, nodes = self.compute(), [tensor.node for tensor in self.tensors]
         value = y.node.value
         if isinstance(value, np.ndarray) and not any(value is array for array in self.arrays):
-            value.flags.writeable = False  # a vjp that writes into it spoils it for others
-        # Sorted at each pass instead, a check of a chain of 60 ops takes 1.1 times as long.
+            value.flags.writeable = False  # a vjp that writes into it raises an error
+        # If each pass sorts the graph itself, a check of a chain of 60 ops takes 1.1 times as long.
         order = to_visit([y.node], nodes)
 
         def pull(cotangent: Array) -> list[Any]:
             if not y.requires_grad:
                 return [None] * len(self.tensors)
             seed = cotangent.reshape(y.shape).astype(y.dtype)
-            seed.flags.writeable = False  # likewise
+            seed.flags.writeable = False  # for the same reason
             found = walk(
                 {y.node: seed}, wanted=nodes, order=order
             )  # as grad does, without its Tensors
@@ -152,7 +152,7 @@ class EngineSubject(Subject):
                 restore()
 
     def gradient(self, cotangent: Array) -> EngineSubject:
-        """The subject whose value is this one's gradient: a function of the cotangent, too."""
+        """The subject whose value is this one's gradient; the cotangent is a further input."""
         v = _movable(cotangent, True, "cotangent")
 
         def compute() -> Tensor:
@@ -220,7 +220,7 @@ def _engine_subject(f: Callable[..., Any], inputs: list[Any]) -> EngineSubject:
             state.append((buffer.node, buffer.node.value))
 
     def compute() -> Tensor:
-        for node, value in state:  # running statistics, which a run in training mode changes
+        for node, value in state:  # running statistics, which training mode changes
             floating = value.dtype.kind == "f" and tensors
             node.value = value.astype(tensors[0].dtype if floating else value.dtype)
         return _one_tensor(f(*arguments))
@@ -241,7 +241,7 @@ def _movable(value: Any, requires_grad: bool, name: str) -> Tensor:
 
 
 def _refused_dtype(compute: Callable[[], Tensor]) -> bool:
-    """Whether float64 inputs clash with a dtype inside; other errors the check will report."""
+    """Whether float64 inputs clash with a dtype inside f; the check reports other errors."""
     try:
         compute()
     except DtypeError:
@@ -252,10 +252,10 @@ def _refused_dtype(compute: Callable[[], Tensor]) -> bool:
 
 
 def _cast_captured(subject: EngineSubject, compute: Callable[[], Tensor]) -> None:
-    """Cast the weights that f brings along, found in its graph, for as long as the check lasts."""
+    """For the duration of the check, cast weights that f captures; its graph holds them."""
     try:
         y = compute()
-    except Exception:  # not a matter of dtypes: the check will report it
+    except Exception:  # not a clash of dtypes: the check reports it
         return
     known = {tensor.node for tensor in subject.tensors}
     captured = [
@@ -274,7 +274,7 @@ def _cast_captured(subject: EngineSubject, compute: Callable[[], Tensor]) -> Non
 
 
 def _in_float32(x: Any) -> Any:
-    """An input as float32, asking for a gradient, if it is floating."""
+    """A floating input as a float32 Tensor that requires a gradient; other inputs unchanged."""
     value = x.node.value if isinstance(x, Tensor) else x
     if isinstance(value, np.ndarray) and value.dtype.kind == "f":
         return Tensor(value, dtype=np.float32, requires_grad=True)
@@ -282,7 +282,7 @@ def _in_float32(x: Any) -> Any:
 
 
 def _hold(node: Node) -> Callable[[], None]:
-    """How to put a node's value back."""
+    """A function that restores the current value of a node."""
     value, modified = node.value, node.modified
 
     def restore() -> None:
@@ -292,7 +292,7 @@ def _hold(node: Node) -> Callable[[], None]:
 
 
 def _hold_default_dtype(dtype: Any) -> Callable[[], None]:
-    """Set the default dtype; how to put it back."""
+    """Set the default dtype, and return a function that restores the previous one."""
     before = defaults.default_dtype()
     defaults.set_default_dtype(dtype)
     return lambda: defaults.set_default_dtype(before)
@@ -320,7 +320,7 @@ def _as_output(y: Any) -> Array:
 
 
 def argument_names(f: Callable[..., Any], count: int) -> list[str]:
-    """What f calls its inputs, as far as its signature says."""
+    """The names of f's inputs from its signature; `input0` and so on where it has none."""
     known: Sequence[str] = ()
     if isinstance(f, Op):
         known = f.inputs

@@ -22,15 +22,15 @@ def gradient_test(
 ) -> Callable[[], None]:
     """A test function that checks a layer's gradient at sizes that hypothesis draws.
 
-    A Module is checked in training and in evaluation mode; parameters that are constant, as a fresh
-    norm's weight, are moved first, since a mistake may not show there.
+    A Module is checked in training and in evaluation mode. Noise is added first to parameters whose
+    elements are all equal, such as a new norm's weight: a mistake may not show there.
 
     Args:
-        make: called with sizes, by name; returns the layer (a Module, an op, or a function of
+        make: called with sizes as keywords; returns the layer (a Module, an op, or a function of
             Tensors) and the shape of each input.
         order: as for `gradcheck`.
-        examples: how many sizes, with inputs, hypothesis tries.
-        sizes: the (least, largest) value for some sizes; the others are drawn from 1 … 4.
+        examples: how many choices of sizes and inputs hypothesis tries.
+        sizes: the (smallest, largest) value of a size. Sizes not given are drawn from 1 … 4.
 
     Raises:
         OptionError: a size that `make` does not take.
