@@ -195,7 +195,9 @@ def _attention(
     """PyTorch takes one mask, and draws its dropout itself: that is written with its arithmetic."""
     if kept is None and (mask is None or bias is None):
         attend = t.nn.functional.scaled_dot_product_attention
-        return attend(q, k, v, mask if bias is None else bias, **o)
+        kinds = t.nn.attention
+        with kinds.sdpa_kernel(kinds.SDPBackend.MATH):  # the others have no second derivative
+            return attend(q, k, v, mask if bias is None else bias, **o)
     scores = q @ k.mT * (o["scale"] or q.shape[-1] ** -0.5)
     scores = scores if bias is None else scores + bias
     seen = t.ones(scores.shape[-2:], dtype=t.bool)
