@@ -511,9 +511,8 @@ def _same(x: Any, **_: Any) -> Any:
 
 
 def _like(x: Any, new: Any) -> Any:
-    """What is written into x: of its dtype and shape."""
-    new = cast(new, dtype_of(x)) if isinstance(new, Tensor | np.ndarray) else new
-    return new
+    """What is written into x, in its dtype."""
+    return cast(new, dtype_of(x))
 
 
 def _store(network: Imported, module: Any, value: Any, name: str) -> None:
