@@ -1,6 +1,7 @@
 """Checkpoints: what was saved comes back to the bit, or an error says why not."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -182,10 +183,18 @@ def test_a_file_cut_short_is_refused(file, where):
         checkpoint.about(broken)
 
 
-@pytest.mark.parametrize("content", [b"", b"no such thing", b"PK\x03\x04" + b"\0" * 100])
-def test_another_kind_of_file_is_refused(path, content):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "damaged, or no safetensors file"),
+        (b"no such thing", "damaged, or no safetensors file"),
+        (b"PK\x03\x04" + b"\0" * 100, "a pickle runs code when it is read"),  # torch.save's
+        (pickle.dumps({"weight": 1.0}), "a pickle runs code when it is read"),
+    ],
+)
+def test_another_kind_of_file_is_refused(path, content, message):
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"model\.safetensors: damaged, or no safetensors file"):
+    with pytest.raises(DataError, match=rf"model\.safetensors: {message}"):
         checkpoint.load(path, Run().model)
 
 

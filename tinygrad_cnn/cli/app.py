@@ -14,10 +14,12 @@ from .. import __version__
 from ..errors import TinygradError
 from .draw import draw
 from .evaluate import evaluate
+from .flow import flow
 from .gradcheck import gradcheck
 from .models import models
 from .paths import paths
 from .predict import predict
+from .receptive import receptive
 from .tour import tour
 from .train import train
 from .tutorial import tutorial
@@ -61,7 +63,10 @@ app = typer.Typer(
     cls=Commands, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
 
-for command in (train, evaluate, predict, models, gradcheck, tour, draw, paths, tutorial):
+COMMANDS = (
+    train, evaluate, predict, models, gradcheck, tour, draw, flow, paths, receptive, tutorial,
+)  # fmt: skip
+for command in COMMANDS:
     app.command()(command)
 
 

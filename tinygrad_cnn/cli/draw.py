@@ -3,28 +3,47 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from .options import ModelOptions, build_model
+from ..nn.modes import in_mode
+from ..recording.trace import trace
+from .batch import Asked, named_inputs
+from .network import open_network
+from .options import ImageFile, InputShapes, ModelOptions, Seed, SomeWeights, Target
 
 
 def draw(
-    model: Annotated[str, typer.Argument(help="A model's name; an unknown one lists them all.")],
+    network: Target,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="File: .svg, .png, .html, .dot or .json. [MODEL.svg]"),
+        typer.Option("--out", "-o", help="File: .svg, .png, .html, .dot or .json. [NETWORK.svg]"),
     ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Images in the batch that is drawn.")] = 1,
+    inputs: InputShapes = None,
+    image: ImageFile = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Examples, where no --input says it. [1]")
+    ] = None,
     depth: Annotated[int | None, typer.Option(min=1, help="Fold modules below this level.")] = None,
+    weights: SomeWeights = None,
     option: ModelOptions = None,
+    seed: Seed = 0,
 ) -> None:
-    """Draw a model's computation graph."""
+    """Draw a network's computation graph, in evaluation mode."""
     from viz import draw as draw_graph
 
-    network: Any = build_model(model, option)
-    shape = (batch, *network.input_shape)
-    path = out or Path(f"{model}.svg")
-    draw_graph(network, input_shape=shape, depth=depth).save(path)
-    typer.echo(f"{path}: {model} on an input of shape {shape}")
+    asked = Asked(inputs or (), image, size=batch, seed=seed)
+    found = open_network(
+        network,
+        lambda name, dtype: asked.batch(name, (), dtype).arrays,
+        options=option,
+        weights=weights,
+        seed=seed,
+    )
+    given = asked.batch(found.name, found.types)
+    with in_mode(found.model, training=False), trace(keep="statistics") as recorded:
+        found.model(*named_inputs(given))
+    path = out or Path(f"{found.stem}.svg")
+    draw_graph(recorded, depth=depth).save(path)
+    typer.echo(f"{path}: {found.name} on {given.about}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,8 +23,8 @@ def evaluate(
     folder: Folder = None,
 ) -> None:
     """Measure a trained model's accuracy and loss."""
-    network = checkpoint.restore(weights, model)
-    name, options = data_of(model, data, full, folder)
+    network: Any = checkpoint.restore(weights, model)
+    name, options = data_of(model, data, full, folder, network.input_shape)
     examples = datasets.load(name, split, **options)
     try_on(model, network, examples)
     logits = predict(network, examples.inputs)

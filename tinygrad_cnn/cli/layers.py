@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib.util
 import inspect
-import re
 import shlex
-import sys
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +14,15 @@ import numpy as np
 
 from ..engine import defaults
 from ..engine.op import Op
-from ..errors import DataError, OptionError, TinygradError
+from ..errors import OptionError, TinygradError
 from ..gradcheck.check import gradcheck
 from ..gradcheck.points import draw_inputs, spread_constants
 from ..gradcheck.report import Report
 from ..nn.module import Module
 from ..ops.registry import OPS
+from .pyfile import TARGET, instance, named, run_file
 
 RIGHT, WRONG, UNCHECKED = 0, 1, 2  # exit codes
-TARGET = re.compile(r"(?P<path>.+?\.py)(:(?P<name>.*))?", re.DOTALL)
 
 
 @dataclass
@@ -96,7 +91,7 @@ def check_file(
     if not shapes:
         raise OptionError("gradcheck: give the shape of each input, as in --input 2,3,8,8")
     defaults.manual_seed(seed)
-    file = load(path)
+    file = run_file(path)
 
     def check(shown: str, value: Any) -> Checked:
         defaults.manual_seed(seed)
@@ -114,7 +109,7 @@ def check_file(
         return Checked(shown, report)
 
     if name is not None:
-        return [check(name, _named(path, file, name))]
+        return [check(name, named(path, file, name))]
     checked = []
     for shown, value in layers(file).items():
         try:
@@ -126,40 +121,6 @@ def check_file(
             f"{path}: has no op and no Module of its own; name a function, as in {path}:f"
         )
     return checked
-
-
-def load(path: Path) -> ModuleType:
-    """Run a file as a module, with its folder on the path for what it imports.
-
-    Raises:
-        DataError: there is no such file, or it raises.
-    """
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file")
-    name = path.stem
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise DataError(f"{path}: is no Python file")
-    file = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(path.resolve().parent))
-    hidden = sys.modules.get(name)
-    sys.modules[name] = file  # dataclasses and pickles look a class's module up
-    try:
-        spec.loader.exec_module(file)
-    except (Exception, SystemExit) as error:
-        lines = [
-            f.lineno
-            for f in traceback.extract_tb(error.__traceback__)
-            if Path(f.filename) == path.resolve()
-        ]
-        at = lines[-1] if lines else getattr(error, "lineno", None)
-        line = f", line {at}" if at else ""
-        raise DataError(f"{path}{line}: {_said(error)}") from error
-    finally:
-        sys.path.pop(0)
-        if hidden is not None:
-            sys.modules[name] = hidden
-    return file
 
 
 def layers(file: ModuleType) -> dict[str, Any]:
@@ -181,48 +142,14 @@ def layers(file: ModuleType) -> dict[str, Any]:
     return found
 
 
-def _named(path: Path, file: ModuleType, name: str) -> Any:
-    if name.isidentifier() and name not in vars(file):
-        public = [
-            n
-            for n, v in vars(file).items()
-            if callable(v)
-            and not n.startswith("_")
-            and getattr(v, "__module__", "") == file.__name__
-        ]
-        near = difflib.get_close_matches(name, public, 1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(public) or 'none'}"
-        raise OptionError(f"{path}: there is no {name!r}; {hint}")
-    try:
-        return eval(name, vars(file))  # an expression by the user, as is the file that was run
-    except Exception as error:
-        raise OptionError(f"{path}:{name}: {_said(error)}") from error
-
-
 def _layer(path: Path, name: str, value: Any) -> Callable[..., Any]:
     """What the name stands for, ready to be called: of a class, an instance."""
     if isinstance(value, type) and issubclass(value, Module):
-        needed = [p.name for p in _required(inspect.signature(value))]
-        if needed:
-            raise OptionError(
-                f"{name} needs {', '.join(needed)}: write it out, as in "
-                f'"{path}:{name}({", ".join(f"{n}=…" for n in needed)})"'
-            )
-        try:
-            return value()
-        except Exception as error:
-            raise OptionError(f"{name}() failed: {_said(error)}") from error
+        return instance(path, name, value)
     if not callable(value) or isinstance(value, type):
         kind = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
         raise OptionError(f"{path}:{name}: an op, a Module or a function is needed, not {kind}")
     return value
-
-
-def _required(signature: inspect.Signature) -> list[inspect.Parameter]:
-    varied = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return [
-        p for p in signature.parameters.values() if p.default is p.empty and p.kind not in varied
-    ]
 
 
 def _shapes(
@@ -271,11 +198,6 @@ def _command(
     words += ["--eval"] if evaluation else []
     words += ["--mode", mode] if mode != "full" else []
     return " ".join([*words, "--seed", str(seed)])
-
-
-def _said(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def summary(checked: Sequence[Checked]) -> str:

@@ -13,6 +13,34 @@ from ..models import build
 from ..nn import Module
 
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A name that `models` lists.")]
+Target = Annotated[
+    str,
+    typer.Argument(
+        metavar="NETWORK",
+        help="A name that `models` lists; mynet.py:Net or mynet.py:make(3), of PyTorch or of this "
+        "project; net.onnx; net.pt2.",
+    ),
+]
+InputShapes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input", "-i", metavar="SIZES",
+        help="An input's shape, as 1,3,224,224, or 1,16:int64 for whole numbers; once for each.",
+    ),
+]  # fmt: skip
+ImageFile = Annotated[Path | None, typer.Option("--image", help="A picture as the input.")]
+SomeWeights = Annotated[
+    Path | None,
+    typer.Option("--weights", "-w", help="A safetensors file: what `train` saved, a state dict."),
+]
+Label = Annotated[int | None, typer.Option(min=0, help="The class of the input.")]
+TrainMode = Annotated[
+    bool | None,
+    typer.Option(
+        "--train/--eval", help="Mode of the network.  [default: --train for fresh weights]"
+    ),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of fresh weights, and of inputs that are drawn.")]
 Weights = Annotated[Path, typer.Option("--weights", "-w", help="A file that `train` saved.")]
 DataName = Annotated[
     str | None, typer.Option("--data", help="Data set.  [default: the one that suits the model]")

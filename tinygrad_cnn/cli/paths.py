@@ -1,32 +1,43 @@
-"""`tinygrad-cnn paths`: a model on images, its gradient split over its paths."""
+"""`tinygrad-cnn paths`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
-from ..data import load
-from ..engine.defaults import manual_seed
-from ..engine.tensor import Tensor
 from ..errors import OptionError
-from ..models import MODELS, build
-from ..ops.loss import cross_entropy
-from ..paths import GradientPaths, gradient_paths
-from ..train import checkpoint
-from .options import DataName, ModelName
+from ..paths import gradient_paths
+from .batch import Asked
+from .loss import run
+from .network import open_network
+from .options import (
+    DataName,
+    ImageFile,
+    InputShapes,
+    Label,
+    ModelOptions,
+    Seed,
+    SomeWeights,
+    Target,
+    TrainMode,
+)
 
 
 def paths(
-    model: ModelName,
+    network: Target,
     data: DataName = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="File: .html, .svg, .png or .json. [MODEL-paths.html]"),
+        typer.Option("--out", "-o", help="File: .html, .svg, .png or .json. [NETWORK-paths.html]"),
     ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Images that the gradient is of.")] = 8,
+    inputs: InputShapes = None,
+    image: ImageFile = None,
+    label: Label = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Examples, where no --input says it. [8 of data]")
+    ] = None,
     kind: Annotated[str | None, typer.Option(help="table, tree, path, trellis or lengths.")] = None,
     max_length: Annotated[
         int | None, typer.Option(min=0, help="Keep only paths of so many branches apart.")
@@ -34,90 +45,36 @@ def paths(
     samples: Annotated[
         int, typer.Option(min=0, help="Single paths of each length to measure.")
     ] = 10,
-    weights: Annotated[
-        Path | None, typer.Option("--weights", "-w", help="A file that `train` saved.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of fresh weights.")] = 0,
+    train: TrainMode = None,
+    weights: SomeWeights = None,
+    option: ModelOptions = None,
+    seed: Seed = 0,
 ) -> None:
-    """Split a residual network's gradient over its 2ⁿ paths; draw it."""
-    path, found = draw_paths(
-        model,
-        data,
-        out,
-        batch=batch,
-        kind=kind,
-        max_length=max_length,
-        samples=samples,
-        weights=weights,
-        seed=seed,
-    )
-    number, n = sum(found.count), found.n_blocks
-    typer.echo(
-        f"{path}: {number:,} path{'s' * (number != 1)} over {n} residual block{'s' * (n != 1)}"
-    )
+    """Split a residual network's gradient over its 2ⁿ paths; draw it.
 
-
-def draw_paths(
-    model: str,
-    data: str | None = None,
-    out: str | Path | None = None,
-    *,
-    batch: int = 8,
-    kind: str | None = None,
-    max_length: int | None = None,
-    samples: int = 10,
-    weights: str | Path | None = None,
-    seed: int = 0,
-) -> tuple[Path, GradientPaths]:
-    """Split the gradient at a batch of real images over the paths of a model, and draw it.
-
-    Args:
-        model: a name in `tinygrad_cnn.models.MODELS`.
-        data: a data set that `tinygrad_cnn.data.load` knows, of which the first `batch` test
-            examples are used; the model's own if None.
-        out: the file to write: .html, .svg, .png, .pdf or .json; ``MODEL-paths.html`` if None.
-        batch: number of images.
-        kind: of the picture, as for `viz.unroll`.
-        max_length: the longest paths to keep apart.
-        samples: single paths of each length to measure.
-        weights: a checkpoint of the model, which then runs in evaluation mode; if None, fresh
-            parameters from `seed`, in training mode (batch norm takes the batch's statistics).
-        seed: of fresh parameters.
-
-    Returns:
-        The file, and the paths.
-
-    Raises:
-        OptionError: no such model, data set or kind; or images that do not fit the model.
-        GraphError: the loss does not depend on the images.
+    The gradient is that of the cross entropy where labels are known (by --data or --label); else
+    of the largest logit; with respect to the images, or the first input of floats.
     """
     from viz.paths import unroll
 
-    manual_seed(seed)
-    network = build(model)
-    state = "fresh parameters, training mode"
-    if weights is not None:
-        network = checkpoint.restore(weights, model)
-        state = f"parameters of {Path(weights).name}, evaluation mode"
-    examples = load(data or MODELS[model].data, "test")[:batch]
-    images, shape = examples.inputs, MODELS[model].input_shape
-    if images.dtype.kind != "f":
-        raise OptionError(f"paths: {model} takes whole numbers, which have no gradient")
-    if images.shape[1:] != shape:
-        fitting = [
-            name
-            for name, known in MODELS.items()
-            if name.startswith("resnet") and known.input_shape == images.shape[1:]
-        ]
-        raise OptionError(
-            f"paths: {model} takes images of {shape}, and {examples.name} has inputs of "
-            f"{images.shape[1:]}; "
-            + (f"take {' or '.join(fitting)}" if fitting else "take data of the model's shape")
-        )
-    x = Tensor(images, dtype=np.float32, requires_grad=True, name="images")
-    loss = cross_entropy(network(x), examples.labels)
-    paths = gradient_paths(loss, wrt=x, max_length=max_length)
-    path = Path(out or f"{model}-paths.html")
-    note = f"Measured: {model} on {len(images)} images of {examples.name} ({state})."
-    unroll(paths, kind, samples=samples, note=note).save(path)
-    return path, paths
+    asked = Asked(inputs or (), image, data, batch, label, seed)
+    found = open_network(
+        network,
+        lambda name, dtype: asked.batch(name, (), dtype).arrays,
+        options=option,
+        weights=weights,
+        training=bool(train),
+        seed=seed,
+    )
+    given = asked.batch(found.name, found.types, default=found.data)
+    variables, loss, words = run(found, given, train)
+    wrt = next((x for x in variables if x.requires_grad), None)
+    if wrt is None:
+        raise OptionError(f"paths: {found.name} takes whole numbers, which have no gradient")
+    split = gradient_paths(loss, wrt=wrt, max_length=max_length)
+    path = out or Path(f"{found.stem}-paths.html")
+    unroll(split, kind, samples=samples, note=f"Measured: {found.name}: {words}.").save(path)
+    number, n = sum(split.count), split.n_blocks
+    typer.echo(
+        f"{path}: {number:,} path{'s' * (number != 1)} over {n} residual block{'s' * (n != 1)}"
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -71,8 +71,8 @@ def train(
     if save is not None:
         checkpoint.need_folder(save)
     defaults.manual_seed(seed)
-    network = build_model(model, option)
-    name, options = data_of(model, data, full, folder)
+    network: Any = build_model(model, option)
+    name, options = data_of(model, data, full, folder, network.input_shape)
     training, held_out = datasets.load_training(name, **options)
     try_on(model, network, training)
     loader = DataLoader(training, batch_size, seed=seed)

@@ -24,9 +24,24 @@ SCHEDULES = ("constant", "step", "cosine")
 
 
 def data_of(
-    model: str, name: str | None, full: bool, folder: Path | None
+    model: str,
+    name: str | None,
+    full: bool = False,
+    folder: Path | None = None,
+    shape: tuple[int, ...] | None = None,
 ) -> tuple[str, dict[str, Any]]:
-    """The name of the data to use, and the options that it is loaded with."""
+    """The name of the data to use, and the options that it is loaded with.
+
+    Images of a folder of the user's own become what the model takes: of that `shape`, or of the one
+    that it is made for.
+    """
+    if name is not None and name.startswith(datasets.OF_FOLDER):
+        if full or folder:
+            raise OptionError(f"data {name!r} comes whole; --full and --folder are for others")
+        shape = shape or MODELS[model].input_shape
+        if len(shape) != 3 or shape[0] not in (1, 3):
+            raise OptionError(f"{model} takes inputs of shape {shape}, which no image has")
+        return name, {"size": shape[1:], "channels": shape[0]}
     if name is None and MODELS[model].data not in datasets.DATASETS:
         raise OptionError(f"{model} has no data set of its own; name one by --data")
     name = name or MODELS[model].data

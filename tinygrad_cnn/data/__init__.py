@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from ..errors import OptionError
 from .augment import RandomCrop, RandomFlip
@@ -17,6 +18,7 @@ from .fashion_mnist import fashion_mnist
 from .go_board import GoBoard
 from .go_games import GoGame, go_games, go_positions, read_go_games
 from .idx import read_idx, write_idx
+from .image_folder import image_folder
 from .loader import DataLoader
 from .mnist import mnist
 from .photographs import photographs
@@ -33,8 +35,13 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
 }
 
 
+OF_FOLDER = "folder:"  # begins the name of data that is a folder of images
+
+
 def load(name: str, split: str, **options: object) -> Dataset:
     """One split of the data set of that name; `options` are its own, such as ``full=True``.
+
+    ``folder:PATH`` is `image_folder` of that path.
 
     Raises:
         OptionError: no such data set (lists those there are), split or option.
@@ -44,10 +51,15 @@ def load(name: str, split: str, **options: object) -> Dataset:
         >>> load("fashion_mnist", "test")
         Dataset 'Fashion-MNIST test': 400 inputs of (1, 28, 28) float32, 10 classes
     """
-    if name not in DATASETS:
-        raise OptionError(f"unknown data {name!r}; there are {', '.join(DATASETS)}")
+    make = DATASETS.get(name)
+    if name.startswith(OF_FOLDER):
+        make = partial(image_folder, name.removeprefix(OF_FOLDER))
+    if make is None:
+        raise OptionError(
+            f"unknown data {name!r}; there are {', '.join(DATASETS)}, and {OF_FOLDER}PATH"
+        )
     try:
-        return DATASETS[name](split, **options)
+        return make(split, **options)
     except TypeError as error:
         if "argument" not in str(error):
             raise
@@ -81,6 +93,7 @@ def load_training(name: str, **options: object) -> tuple[Dataset, Dataset]:
 
 __all__ = [
     "DATASETS",
+    "OF_FOLDER",
     "DataLoader",
     "Dataset",
     "GoBoard",
@@ -92,6 +105,7 @@ __all__ = [
     "fashion_mnist",
     "go_games",
     "go_positions",
+    "image_folder",
     "load",
     "load_training",
     "mnist",

@@ -6,6 +6,7 @@
 from .exported import from_torch
 from .onnx.reading import from_onnx
 from .onnx.writing import to_onnx
+from .program import InputType, input_types
 from .registering import register
 
-__all__ = ["from_onnx", "from_torch", "register", "to_onnx"]
+__all__ = ["InputType", "from_onnx", "from_torch", "input_types", "register", "to_onnx"]

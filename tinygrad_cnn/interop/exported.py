@@ -29,7 +29,7 @@ from ..nn.parameter import Parameter
 from .aten import ATEN, STATEFUL
 from .aten.table import cast, dtype_of
 from .overwriting import overwritten, positions
-from .program import TRAINING, Call, Imported, Program, Source, Value
+from .program import TRAINING, Call, Imported, InputType, Program, Source, Value
 from .residuals import with_residuals
 from .written import Written, write_down, written_by_export
 
@@ -182,6 +182,7 @@ class _Translation:
                 self.program.state[value.number] = self.buffers[node] = name
             elif kind == "input":
                 self.program.inputs.append(value.number)
+                self.program.input_types.append(self._type_of(node))
             else:
                 self.program.constants[value.number] = _array(self.written.constants[name], name)
         outputs = self._walk(self.written.graph)
@@ -198,6 +199,13 @@ class _Translation:
         program = with_residuals(self.program.without_unused(), [ATEN["add.Tensor"]], _SIZES)
         network = Imported(program, self._parts(), *self._state(), note=self.written.note)
         return network.train(self.training)
+
+    def _type_of(self, node: Any) -> InputType | None:
+        value = node.meta.get("val")
+        if not isinstance(value, self.torch.Tensor) or value.dtype == self.torch.bfloat16:
+            return None
+        sizes = tuple(size if isinstance(size, int) else None for size in value.shape)
+        return InputType(sizes, _dtype(self.torch, value.dtype))
 
     def _parts(self) -> dict[str, tuple[str, str]]:
         return self.written.parts or {name: (kind, "") for name, kind in self.classes.items()}

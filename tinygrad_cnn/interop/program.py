@@ -60,12 +60,20 @@ class Call:
     stateful: bool = False
 
 
+class InputType(NamedTuple):
+    """What an input of a network is: its sizes, None where any will do, and its dtype."""
+
+    shape: tuple[int | None, ...]
+    dtype: np.dtype[Any]
+
+
 @dataclass
 class Program:
     """The calls of a network, and where their values come from.
 
     Attributes:
         inputs: the numbers of the values that the caller gives, in order.
+        input_types: of these; None for one of which nothing is known.
         options: the names of the last arguments, which are given by keyword.
         state: dotted names of the parameters and buffers, by the number of their value.
         constants: arrays that are neither, by number.
@@ -74,6 +82,7 @@ class Program:
     """
 
     inputs: list[int] = field(default_factory=list)
+    input_types: list[InputType | None] = field(default_factory=list)
     options: tuple[str, ...] = ()
     state: dict[int, str] = field(default_factory=dict)
     constants: dict[int, Any] = field(default_factory=dict)
@@ -147,6 +156,9 @@ class Part(Module):
 class Imported(Part):
     """A network that was written elsewhere, as a Module.
 
+    With one input, of which all sizes but the batch's are known, it has `input_shape` (without the
+    batch axis) and `input_dtype`, as the models of this project have.
+
     Args:
         program: its calls.
         parts: class and options of each submodule, by dotted name; "" is the network's own.
@@ -178,6 +190,10 @@ class Imported(Part):
             else:
                 part.register_buffer(own, tensor, persistent=name not in left)
         self._last_used = _last_uses(program)
+        match program.input_types:
+            case [InputType((_, *sizes), dtype)] if None not in sizes:
+                for attribute, value in (("input_shape", tuple(sizes)), ("input_dtype", dtype)):
+                    vars(self).setdefault(attribute, value)  # a part may have that name
 
     def _part(self, path: str, parts: Mapping[str, tuple[str, str]]) -> Module:
         """The submodule of a dotted name, made if it is not there."""
@@ -264,6 +280,11 @@ class Imported(Part):
         if isinstance(output, dict):
             return {name: self._result(part) for name, part in output.items()}
         return output
+
+
+def input_types(network: Imported) -> list[InputType | None]:
+    """What each input of a network is, in the order of a call; None where it is not known."""
+    return list(network._program.input_types)
 
 
 def _leaves(arguments: Any) -> Iterator[Any]:

@@ -28,6 +28,7 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 FilePath = str | os.PathLike[str]
 
 _KEY = "tinygrad_cnn"  # of the metadata; one key alone, since safetensors keeps no order
+_PICKLED = (b"PK", *(b"\x80" + bytes([n]) for n in range(2, 6)))  # how PyTorch's files begin
 _TRAINING = "training/"  # a name of a module has no slash in it
 _LOADER = ("seed", "batch_size", "shuffle", "drop_last")
 
@@ -365,6 +366,13 @@ def _read(path: Path) -> tuple[Arrays, dict[str, Any]]:
         header = json.loads(metadata[_KEY])
         rest, checksum = header["rest"], header["checksum"]
     except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+        with path.open("rb") as file:
+            if file.read(2) in _PICKLED:
+                raise DataError(
+                    f"{path}: a pickle runs code when it is read, so it is refused. In PyTorch, "
+                    f"load a state dict by torch.load({path.name!r}, weights_only=True), and save "
+                    "it by safetensors.torch.save_file(state, 'net.safetensors')"
+                ) from error
         raise DataError(f"{path}: damaged, or no safetensors file ({error})") from error
     if _checksum(arrays, rest) != checksum:
         raise DataError(f"{path}: damaged: its contents do not have the checksum that it names")

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.cli.paths import draw_paths
 from tinygrad_cnn.errors import OptionError
 from viz.paths import path_lengths, unroll
 from viz.paths.charts import charts
@@ -357,16 +356,6 @@ def test_a_model_is_run_as_a_copy():
     for name, value in model.state_dict().items():
         assert np.array_equal(value, before[name])
     assert "evaluation mode" in " ".join(texts(unroll(model.eval())))
-
-
-def test_the_command_draws_real_images(tmp_path):
-    path, paths = draw_paths("resnet8", out=tmp_path / "paths.html", batch=2)
-    assert paths.n_blocks == 3
-    assert "layer3.0" in path.read_text(encoding="utf-8")
-    tree, _ = draw_paths("resnet8", out=tmp_path / "tree.svg", batch=2, kind="tree")
-    assert "Measured: resnet8 on 2 images" in " ".join(ET.parse(tree).getroot().itertext())
-    with pytest.raises(OptionError, match=r"takes images of \(1, 96, 96\).*take resnet8 or"):
-        draw_paths("resnet18", out=tmp_path / "paths.html")
 
 
 # --- all -----------------------------------------------------------------------------------------

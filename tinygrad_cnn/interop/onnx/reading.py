@@ -15,7 +15,7 @@ import numpy as np
 from ...engine.tensor import Tensor
 from ...errors import AnomalyError, DataError, DtypeError, OptionError, ShapeError, TinygradError
 from ...nn.parameter import Parameter
-from ..program import Call, Imported, Program, Value, numbers
+from ..program import Call, Imported, InputType, Program, Value, numbers
 from ..residuals import with_residuals
 from . import (  # noqa: F401  (they fill the table)
     activations,
@@ -256,15 +256,14 @@ class _Reader:
             if given.name in known:
                 raise DataError(f"{self.where}: there are two inputs {given.name!r}")
             value, checked = self._new(), self._new()
+            check = self._input_check(given)
+            sizes = tuple(size if isinstance(size, int) else None for size in check.sizes or ())
             self.program.inputs.append(value.number)
+            self.program.input_types.append(
+                None if check.sizes is None else InputType(sizes, np.dtype(check.dtype))
+            )
             self.program.calls.append(
-                Call(
-                    f"input {given.name!r}",
-                    self._input_check(given),
-                    (value,),
-                    {},
-                    checked.number,
-                )
+                Call(f"input {given.name!r}", check, (value,), {}, checked.number)
             )
             known[given.name] = checked
 

@@ -1,0 +1,82 @@
+"""`tinygrad-cnn flow`."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..recording.trace import trace
+from .batch import Asked
+from .loss import run
+from .network import open_network
+from .options import (
+    DataName,
+    ImageFile,
+    InputShapes,
+    Label,
+    ModelOptions,
+    Seed,
+    SomeWeights,
+    Target,
+    TrainMode,
+)
+
+SAID = 5  # drops that are printed; the picture has them all
+
+
+def flow(
+    network: Target,
+    data: DataName = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="File: .html, .svg, .png or .json. [NETWORK-flow.html]"),
+    ] = None,
+    inputs: InputShapes = None,
+    image: ImageFile = None,
+    label: Label = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Examples, where no --input says it. [8 of data]")
+    ] = None,
+    depth: Annotated[int | None, typer.Option(min=1, help="Fold modules below this level.")] = None,
+    parameters: Annotated[
+        bool, typer.Option("--parameters", help="Draw parameters as boxes of their own.")
+    ] = False,
+    train: TrainMode = None,
+    weights: SomeWeights = None,
+    option: ModelOptions = None,
+    seed: Seed = 0,
+) -> None:
+    """Draw the gradient of one batch as it flows through a network.
+
+    The gradient is that of the cross entropy where labels are known (by --data or --label); else
+    of the largest logit.
+    """
+    from viz import gradient_flow
+
+    asked = Asked(inputs or (), image, data, batch, label, seed)
+    found = open_network(
+        network,
+        lambda name, dtype: asked.batch(name, (), dtype).arrays,
+        options=option,
+        weights=weights,
+        training=bool(train),
+        seed=seed,
+    )
+    given = asked.batch(found.name, found.types, default=found.data)
+    with trace(keep="statistics") as recorded:
+        _, loss, words = run(found, given, train)
+        loss.backward()
+    picture = gradient_flow(recorded, depth=depth, parameters=parameters)
+    path = out or Path(f"{found.stem}-flow.html")
+    picture.save(path)
+    typer.echo(f"{path}: {found.name}: the gradient of {words}")
+    drops = picture.data["drops"]
+    for drop in drops[:SAID]:
+        where = f" in {drop['scope']}" if drop["scope"] else ""
+        part = f"1/{drop['factor']:.0f}" if math.isfinite(drop["factor"]) else "nothing"
+        typer.echo(f"  {drop['op']}{where} passes on {part} of the norm that arrives")
+    if len(drops) > SAID:
+        typer.echo(f"  and {len(drops) - SAID} more that pass on less than a tenth")
