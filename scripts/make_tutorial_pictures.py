@@ -28,6 +28,7 @@ PICTURES = {
     "14": "tree",
     "15": "graph",
     "16": "flow",
+    "17": "lengths",
 }
 """A tutorial's picture by its name, without its ending `_picture`, if it is not the first one."""
 
@@ -39,8 +40,8 @@ def draw(tutorial: Tutorial) -> None:
     session = Session(tutorial)
     for cell in tutorial.cells:
         result = session.run(cell)
-        if result.error:
-            sys.exit(f"{tutorial.path}\n{result.error}")
+        if result.error or result.skipped:
+            sys.exit(f"{tutorial.path}\n{result.error or result.skipped}")
         if result.picture and wanted in ("", result.name.removesuffix("_picture")):
             break
     else:

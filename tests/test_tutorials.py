@@ -70,6 +70,8 @@ def test_exercises_accept_solutions_and_explain_mistakes(tutorial: Tutorial) -> 
             assert verdicts(judged(cell.source)) == {"not filled in"}
             left -= 1
         result = session.run(cell)
+        if result.skipped:
+            pytest.skip(result.skipped)
         assert not result.error, result.error
         if not left:
             break

@@ -51,7 +51,7 @@ def tutorial(
         told = f"{path}: prose, code, results and pictures"
         if not (no_open or last.error or open_page(path)):
             told += "; no browser could be opened here"
-        typer.echo(told)
+        typer.echo(f"{told}. {last.skipped}" if last.skipped else told)
         if last.error:
             typer.echo(f"{chosen.path}: a cell failed\n{last.error}", err=True)
             raise typer.Exit(1)

@@ -26,7 +26,7 @@ def write_page(
     Pictures that unfold or move are written beside it as well, as pages of their own.
 
     Args:
-        tutorial: what is run, up to the first cell that fails.
+        tutorial: what is run, up to the first cell that fails, or needs what is not installed.
         folder: where the pages go; made if need be.
         progress: called before each cell, with the number of cells done and of all.
 
@@ -44,7 +44,7 @@ def write_page(
         if cell.exercise and cell.title in tutorial.solutions:
             solution = _highlighted(tutorial.solutions[cell.title])
             parts.append(f"<details><summary>Solution</summary>{solution}</details>")
-        if result.error:
+        if result.error or result.skipped:
             break
     if any(cell.exercise for cell in tutorial.cells):
         parts.append(_how_to_answer(tutorial))

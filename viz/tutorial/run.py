@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tinygrad_cnn.teaching.needs import Skipped
+
 from ..picture.animation import Animation
 from ..picture.picture import Picture
 from .cells import Cell, Tutorial
@@ -26,12 +28,14 @@ class Result:
         output: what it printed.
         value: the value of its last line, if that is an expression; else None.
         error: if it failed, the traceback, beginning at the cell; else empty.
+        skipped: if the rest cannot run here, why; else empty.
         name: what to call the value: the name that the last line consists of, or "picture".
     """
 
     output: str = ""
     value: Any = None
     error: str = ""
+    skipped: str = ""
     name: str = "picture"
 
     @property
@@ -97,6 +101,8 @@ class Session:
                 if isinstance(last, ast.Expr):
                     value = eval(compile(ast.Expression(last.value), file, "eval"), self.namespace)
                     name = last.value.id if isinstance(last.value, ast.Name) else name
+        except Skipped as reason:
+            return Result(printed.getvalue(), skipped=str(reason))
         except Exception as error:  # whatever a cell does is shown where it stands
             return Result(printed.getvalue(), error=_told(error))
         return Result(printed.getvalue(), value, name=name)

@@ -139,9 +139,11 @@ class _Reader:
         if result.error:
             self.say.print(result.error, style="red", markup=False, highlight=False)
             self.say.print("This step failed. Enter runs it again.")
+        elif result.skipped:
+            self.say.print("The rest cannot run without that.", style="red")
         elif not (result.text or path):
             self.say.print("✓ It ran; what it asserts holds.", style="green")
-        return not result.error
+        return not (result.error or result.skipped)
 
     def _show(self) -> None:
         self.say.rule(f"step {self.at + 1} of {len(self.steps)}")
@@ -205,7 +207,7 @@ class _Reader:
         self.say.print(f"Running again what came before step {self.at + 1} …")
         for earlier in self.steps[: self.at]:
             result = self.session.run(earlier.code) if earlier.code else Result()
-            if result.error:  # the tutorial has changed since: go on here
+            if result.error or result.skipped:  # something has changed since: go on here
                 self.at = len(self.results)
                 self._tell(result)
                 return

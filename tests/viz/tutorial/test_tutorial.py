@@ -1,5 +1,8 @@
 """Tutorials as cells: read, run, written as a page and as a notebook, found from a wheel."""
 
+import os
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from viz.tutorial import cells as cells_module
 from viz.tutorial.cells import cells_of
 from viz.tutorial.notebook import notebook, write_notebook
 
+ROOT = Path(__file__).parents[3]
 SMALL = """\
 # %% [markdown]
 # # 7 · Small
@@ -106,6 +110,24 @@ def test_a_failing_cell_is_told_with_its_own_line(tmp_path):
     assert "assert x == 2  # two" in error
     assert "viz/tutorial" not in error
     assert "SyntaxError" in session.run(Cell("x = (")).error
+
+
+def test_a_tutorial_that_needs_what_is_missing_ends_with_the_word_for_it(tmp_path):
+    file = tmp_path / "needy.py"
+    file.write_text(
+        "# %% [markdown]\n# # Needy\n\n# %%\nfrom tinygrad_cnn.teaching import need\n"
+        "need('numpy', 'no_such_package', extras='torch')\n\n# %%\nprint('reached')\n"
+    )
+    words = "Skipped: this needs no_such_package, which is not installed: pip install 'tinygrad_cnn"
+    page, last = write_page(read(file), tmp_path)
+    assert last.skipped.startswith(words)
+    assert "reached" not in page.read_text()
+    done = subprocess.run(
+        [sys.executable, file], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith(words)
+    assert "reached" not in done.stdout
 
 
 def test_a_trace_names_the_lines_of_the_file(tmp_path):
