@@ -260,10 +260,7 @@ def pull(
     if op is OUTPUT:
         return (g,)
     assert op is not None
-    if node.serial < Node.latest_change:
-        for used in (*node.inputs, node):
-            if used is not None and used.modified > node.serial:
-                raise _stale(node, used)
+    check_fresh(node)
     args: list[Any] = []
     needed: list[bool] = []
     for parent in node.inputs:
@@ -294,11 +291,19 @@ def pull(
     ]
 
 
-def _stale(node: Node, used: Node) -> GraphError:
-    return GraphError(
-        f"backward: {node.describe()} used {used.describe()}, whose value was changed "
-        "afterwards; run the forward pass again before backward"
-    )
+def check_fresh(node: Node) -> None:
+    """Refuse a node of which a value was changed after its op had used it.
+
+    Raises:
+        GraphError: names the op and the value.
+    """
+    if node.serial < Node.latest_change:
+        for used in (*node.inputs, node):
+            if used is not None and used.modified > node.serial:
+                raise GraphError(
+                    f"backward: {node.describe()} used {used.describe()}, whose value was changed "
+                    "afterwards; run the forward pass again before backward"
+                )
 
 
 def _fit(gradient: Any, value: Any, node: Node, i: int, grain: type[Handle] | None) -> Any:

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import OptionError
+from .scope import Scope
 
 if TYPE_CHECKING:
     from .node import Node
@@ -129,4 +130,9 @@ def scope(name: str) -> Block:
         >>> y.node.scope
         'stem'
     """
-    return Block(lambda mode: mode._replace(scope=f"{mode.scope}.{name}" if mode.scope else name))
+
+    def inside(mode: Mode) -> Mode:
+        whole = f"{mode.scope}.{name}" if mode.scope else name
+        return mode._replace(scope=Scope.of(whole, mode.scope))
+
+    return Block(inside)

@@ -90,6 +90,7 @@ class Op:
         self._passed: dict[Any, tuple[dict[str, Any], dict[str, Any]]] | None = None
         self._definition: Callable[..., Any] | None = None
         self._multiply_adds: Callable[..., int] | None = None
+        self.stacked: Callable[..., Any] | None = None  # how the vjp takes a stack: see stacked.py
         self._read_signature(forward)
         self.__name__ = name
         self.__doc__ = forward.__doc__

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..engine.context import current_mode, mode
 from ..engine.hooks import Hook
+from ..engine.scope import Scope
 from ..engine.tensor import Tensor
 from ..errors import DtypeError, OptionError, ShapeError
 from . import hooks
@@ -76,11 +77,11 @@ class Module:
         """Run `forward`; the nodes that it records carry this module's dotted name."""
         now = current_mode()
         if self in now.scopes:
-            with mode(scope=now.scopes[self]):
+            with mode(scope=Scope.of(now.scopes[self], now.scope, self)):
                 return self._run(args, options)
         prefix = f"{now.scope}." if now.scope else ""  # the outermost module names all inside it
         scopes = {module: prefix + name for name, module in self.named_modules() if name}
-        with mode(scopes=scopes):
+        with mode(scopes=scopes, scope=Scope.of(now.scope, now.scope, self)):
             return self._run(args, options)
 
     def _run(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:

@@ -4,7 +4,10 @@ Each op has a forward, a vjp, a check and a definition; `operators.py` gives Ten
 their operators and methods.
 """
 
-from . import operators  # noqa: F401  (gives Tensor and Scalar their operators)
+from . import (
+    operators,  # noqa: F401  (gives Tensor and Scalar their operators)
+    stacked,  # noqa: F401  (how each vjp takes a stack)
+)
 from .activation import elu, erf, gelu, leaky_relu, silu, softplus
 from .adaptive import (
     adaptive_avg_pool1d,
