@@ -30,11 +30,11 @@ class Program:
             kinds = ["plain"]
             if self.blocks < 5:
                 kinds += ["block", "projected", "block after activation"]
-                kinds += ["side by side"] if self.blocks < 4 else []
+                kinds += ["side by side"] if self.blocks < 3 else []
             kind = draw(st.sampled_from(kinds))
             inner = []
             if kind != "plain":
-                self.blocks += 2 if kind == "side by side" else 1
+                self.blocks += 3 if kind == "side by side" else 1
                 if depth and draw(st.booleans()):
                     inner = self._plan(draw, depth - 1)
             parts.append((kind, inner, [self._weight() for _ in range(4)]))
@@ -56,7 +56,7 @@ class Program:
                 continue
             branch = self._run(f(x @ w), inner) @ u
             if kind == "side by side":
-                x = self._add(x, branch) + self._add(x @ p, f(x @ v))
+                x = self._add(self._add(x, branch), self._add(x @ p, f(x @ v)))
             else:
                 x = self._add(x @ p if kind == "projected" else x, branch)
             if kind == "block after activation":
@@ -64,6 +64,7 @@ class Program:
         return x
 
     def _add(self, skip, branch):
+        """A residual add, or the same plainly written."""
         if len(self.adds) == self.without:
             self.adds.append(None)
             return skip

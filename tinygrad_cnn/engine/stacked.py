@@ -28,7 +28,7 @@ Stack = Any  # an array with the stack's axis in front; of several outputs, a tu
 ONE_BY_ONE = object()
 """In the place of a gradient: the vjp takes the cotangents of this input one after the other."""
 
-MOST = 1 << 21  # elements of a stack that are treated together; more would only take memory
+MOST = 1 << 24  # elements of a stack that go through a vjp at once; more would only take memory
 
 
 def pull_stack(node: Node, g: Stack, leading: set[Node]) -> list[Stack | None]:

@@ -1,14 +1,18 @@
-"""The gradient of a residual network, split exactly over its 2ⁿ paths.
+"""A gradient, split exactly over the paths of a network.
 
 At a residual add, y = skip + branch, a cotangent goes on along both inputs. A *path* is the
 sequence of choices, skip or branch, met on the way from the loss to `wrt`; its length is how often
 it took the branch. Backward is linear in the cotangent, so the walk can carry the parts of a
 gradient apart instead of their sum: by length (G_k, at most n+1 parts), or by path (2ⁿ of them).
+In the place of branches, any parts of a network can be marked, and their crossings counted.
 
-- `choices.py`: the graph condensed to its residual adds; counting and numbering paths.
-- `split.py`: the split by length, as one backward walk.
+- `finding.py`: where a network chooses: residual adds, plain additions, concatenations.
+- `selecting.py`: modules, names and nodes, as a caller names them.
+- `gates.py`: the edges by which paths are told apart, and what crossing one multiplies by.
+- `segments.py`: the graph condensed to its gates; counting and numbering paths.
+- `split.py`: the split as one backward walk, with a polynomial in place of each cotangent.
 - `gradient.py`: `gradient_paths()`, which also lists and samples single paths.
-- `lesion.py`: what deleting a block changes.
+- `lesion.py`: what deleting a part changes.
 - `expand.py`: the forward pass unrolled, and whether its paths add up.
 
 The split by length is Theorem 1 of Fagnou et al. 2025, "Highway backpropagation"; that few short
@@ -17,11 +21,13 @@ like ensembles of relatively shallow networks".
 """
 
 from .expand import Expansion, expand
+from .finding import Choice
 from .gradient import GradientPaths, gradient_paths
 from .lesion import BlockLesion, lesion
 
 __all__ = [
     "BlockLesion",
+    "Choice",
     "Expansion",
     "GradientPaths",
     "expand",

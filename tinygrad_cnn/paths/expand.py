@@ -21,9 +21,9 @@ from ..nn import Module
 from ..nn.modes import in_mode
 from ..ops.residual import residual_add
 from ..recording.graph import Graph
-from .choices import Choice, taken
 
 Array = np.ndarray[Any, Any]
+Choice = tuple[Node, bool]  # a residual add, and whether its branch is taken
 Route = tuple[Choice, ...]
 
 
@@ -121,7 +121,7 @@ def expand(what: Module | Graph | Handle, x: Handle | None = None, limit: int = 
             f"take a smaller network, or limit={len(blocks)}"
         )
     routes = _forward(order, start, result)
-    listed = [(taken(route, blocks), route, np.asarray(y)) for route, y in routes.items()]
+    listed = [(_taken(route, blocks), route, np.asarray(y)) for route, y in routes.items()]
     listed.sort(key=lambda path: (sum(path[0]), [not branch for branch in path[0]]))
     return Expansion(
         start,
@@ -205,6 +205,12 @@ def _zeros(node: Node) -> Any:
     if node.op is OUTPUT or not isinstance(node.value, tuple):
         return np.zeros_like(node.value)
     return tuple(np.zeros_like(part) for part in node.value)
+
+
+def _taken(route: Route, blocks: Sequence[Node]) -> tuple[bool, ...]:
+    """For each block, whether the route took its branch."""
+    crossed = {add for add, branch in route if branch}
+    return tuple(add in crossed for add in blocks)
 
 
 def _met(route: Route, blocks: Sequence[Node]) -> tuple[bool, ...]:

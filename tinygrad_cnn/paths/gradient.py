@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -15,28 +17,60 @@ import numpy as np
 from ..engine.backward import leading_to, seed
 from ..engine.node import Handle, Node, ancestors
 from ..errors import DtypeError, GraphError, OptionError
-from .choices import Choice, Choices, Segment, taken
-from .lesion import BlockLesion, without_block
+from .finding import Choice, find_choices
+from .gates import Gate, Part, Powers, kinds_of, of_choices, of_parts
+from .lesion import BlockLesion, without_part
+from .segments import Routes, Segment
+from .selecting import Selector
 from .split import Split, norm, split
 
 Array = np.ndarray[Any, Any]
-Path = tuple[tuple[bool, ...], Array]  # was each block's branch taken?, and the path's gradient
+Path = tuple[tuple[bool, ...], Array]  # was each part crossed?, and the path's gradient
+Length = int | tuple[int, ...]
 
 
-def gradient_paths(loss: Handle, wrt: Handle, max_length: int | None = None) -> GradientPaths:
-    """Split the gradient of `loss` with respect to `wrt` over the paths of a residual network.
+def gradient_paths(
+    loss: Handle,
+    wrt: Handle | str | Sequence[Handle | str],
+    max_length: int | Mapping[str, int] | None = None,
+    *,
+    through: Any = None,
+    branch: Any = None,
+    ignore: Any = None,
+    cotangent: Any = None,
+) -> Any:
+    """Split the gradient of `loss` with respect to `wrt` over the paths through a network.
+
+    Without `through`, a path is told by what it does where the network chooses: at residual adds,
+    at additions ``h + f(h)``, and at concatenations of that kind. Its length is the number of
+    branches that it takes. `choices` says how each place was read; `branch` and `ignore` correct
+    it. With `through`, a path's length is how often it crosses the parts that are marked: a module
+    each time that it leaves it, a node each time that it passes.
 
     Args:
-        loss: one number, recorded through residual adds (`residual_add`, `nn.Residual`).
-        wrt: an input, an activation or a parameter.
+        loss: one number; or any result, with a `cotangent`, or to ask for `of(index)`.
+        wrt: an input, an activation or a parameter; or a module's dotted name, for its output.
+            Several, in a list, take one walk.
         max_length: up to which length paths are kept apart, for very deep networks. All longer ones
-            are then one part, and `left_out` is its share. None keeps all lengths apart.
+            are then one part, and `left_out` is its share. None keeps all lengths apart. With
+            several kinds, of each, or by name.
+        through: what is marked: modules, globs of their dotted names (``"layers.*.attention"``;
+            ``*`` is one name, ``**`` any), functions of a node, or a list of these. A dictionary
+            marks several kinds, and the gradient is split by how many of each are crossed.
+        branch: operands of additions and concatenations that are branches: Tensors, names of
+            modules that computed them, or a function of a node.
+        ignore: additions and concatenations that are no choice, likewise.
+        cotangent: at `loss`, if that is not one number.
+
+    Returns:
+        A `GradientPaths`; a tuple of them for several `wrt`.
 
     Raises:
         GraphError: the loss does not depend on `wrt`, or `wrt` asks for no gradient.
-        ShapeError: the loss is not one number.
+        ShapeError: the cotangent has not the loss's shape; later, if the loss is not one number and
+            has none.
         DtypeError: loss or wrt is no Tensor or Scalar.
-        OptionError: max_length is not a whole number ≥ 0.
+        OptionError: max_length is not a whole number ≥ 0; a name that names nothing.
 
     Example:
         >>> import tinygrad_cnn as tg
@@ -47,8 +81,102 @@ def gradient_paths(loss: Handle, wrt: Handle, max_length: int | None = None) -> 
         [1.0, 8.0, 15.0]
         >>> paths.count
         [1, 2, 1]
+        >>> relus = tg.gradient_paths(tg.relu(tg.relu(x)), x, through=lambda n: n.op is tg.relu)
+        >>> relus.count
+        [0, 0, 1]
     """
-    return GradientPaths(loss, wrt, max_length)
+    several = isinstance(wrt, Sequence) and not isinstance(wrt, str)
+    named: list[Any] = list(wrt) if isinstance(wrt, Sequence) and several else [wrt]
+    if not named:
+        raise DtypeError(
+            "gradient_paths: wrt must be one Tensor or Scalar, got list that is empty; one of "
+            "several is split in one walk"
+        )
+    for what, value in (("loss", loss), *(("wrt", w) for w in named if not isinstance(w, str))):
+        if not isinstance(value, Handle):
+            raise DtypeError(
+                f"gradient_paths: {what} must be one Tensor or Scalar, got {type(value).__name__}"
+            )
+    given = [_output_of(w, loss) if isinstance(w, str) else w for w in named]
+    walk = _Walk(_Asked(loss, given, through, branch, ignore), max_length, cotangent)
+    found = tuple(GradientPaths(walk, w) for w in given)
+    return found if several else found[0]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    loss: Handle
+    wrts: list[Handle]
+    through: Any
+    branch: Any
+    ignore: Any
+
+
+class _Walk:
+    """What the splits for several `wrt` have in common: the gates, and one walk through them."""
+
+    def __init__(self, asked: _Asked, max_length: Any, cotangent: Any) -> None:
+        self.asked, self.max_length = asked, max_length
+        self.loss = loss = asked.loss.node
+        self.given = cotangent
+        if cotangent is not None:
+            seed(asked.loss, cotangent)
+        self.wrts = [w.node for w in asked.wrts]
+        flowing = ancestors([loss], needing_grad=True)
+        for wrt in self.wrts:
+            if loss not in leading_to({wrt}, flowing):
+                why = "" if wrt.needs_grad else "; it was made without requires_grad=True"
+                raise GraphError(
+                    f"gradient_paths: the loss does not depend on wrt ({wrt.describe()}), or not "
+                    f"in a way that was recorded{why}"
+                )
+        self.order = leading_to(set(self.wrts), flowing)
+        self.choices: list[Choice] = []
+        if asked.through is not None:
+            if asked.branch is not None or asked.ignore is not None:
+                raise OptionError(
+                    "gradient_paths: branch and ignore correct the choices that are found without "
+                    "through"
+                )
+            kinds = kinds_of(asked.through)
+            self.gates = of_parts(kinds, self.order, loss, self.wrts)
+        else:
+            branch, ignore = (
+                None if what is None else Selector(name, what)
+                for name, what in (("branch", asked.branch), ("ignore", asked.ignore))
+            )
+            self.choices = find_choices(loss, branch, ignore)
+            for selector in (branch, ignore):
+                if selector is not None:
+                    selector.must_be_found(self.order)
+            self.gates = of_choices(self.choices, set(self.order))
+        self.limits = self._limits(max_length)
+
+    def _limits(self, max_length: Any) -> tuple[float, ...]:
+        """For each kind, how many crossings are kept apart."""
+        kinds = self.gates.kinds
+        if isinstance(max_length, Mapping):
+            unknown = [name for name in max_length if name not in kinds]
+            if unknown:
+                raise OptionError(
+                    f"gradient_paths: max_length has {unknown[0]!r}, and the kinds are "
+                    f"{', '.join(kinds)}"
+                )
+            limits = [max_length.get(name) for name in kinds]
+        else:
+            limits = [max_length] * len(kinds)
+        for limit in limits:
+            if limit is not None:
+                _check_whole("gradient_paths: max_length", limit)
+        return tuple(math.inf if limit is None else limit for limit in limits)
+
+    @cached_property
+    def cotangent(self) -> Any:
+        return seed(self.asked.loss, self.given)
+
+    @cached_property
+    def split(self) -> Split:
+        return split(self.order, self.wrts, self.loss, self.cotangent, self.gates, self.limits)
 
 
 class GradientPaths:
@@ -56,58 +184,103 @@ class GradientPaths:
 
     Attributes:
         loss, wrt: the nodes that the paths lead from and to.
-        blocks: the residual adds that some path meets, in order of creation.
+        choices: how the places where the network chooses were read; empty with `through`.
+        parts: what a path can cross: branches, or what was marked, in order of creation.
+        blocks: where each of the parts is: the addition of a branch, the end of a module.
         n_blocks: how many those are.
-        count: ``count[k]`` is how many paths cross k branches; C(n, k) for a chain of n blocks.
+        kinds: names of the kinds of parts; one without a name, if `through` had none.
+        count: ``count[k]`` is how many paths cross k parts; C(n, k) for a chain of n blocks.
         max_length: the longest paths that `by_length` keeps apart.
     """
 
-    def __init__(self, loss: Handle, wrt: Handle, max_length: int | None = None) -> None:
-        if max_length is not None:
-            _check_whole("gradient_paths: max_length", max_length)
-        for what, given in (("loss", loss), ("wrt", wrt)):
-            if not isinstance(given, Handle):
-                raise DtypeError(
-                    f"gradient_paths: {what} must be one Tensor or Scalar, got "
-                    f"{type(given).__name__}"
-                )
-        self._loss, self._wrt = loss, wrt
-        self.loss, self.wrt = loss.node, wrt.node
-        self._cotangent = seed(loss, None)
-        self._order = leading_to({self.wrt}, ancestors([self.loss], needing_grad=True))
-        if self.loss not in self._order:
-            why = "" if self.wrt.needs_grad else "; it was made without requires_grad=True"
-            raise GraphError(
-                f"gradient_paths: the loss does not depend on wrt ({self.wrt.describe()}), or not "
-                f"in a way that was recorded{why}"
-            )
-        self._leading = set(self._order)
-        self._choices = Choices(self.loss, self.wrt, self._leading)
-        self.blocks: Sequence[Node] = self._choices.blocks
+    def __init__(self, walk: _Walk, wrt: Handle) -> None:
+        self._walk, self._loss, self._wrt = walk, walk.asked.loss, wrt
+        self.loss, self.wrt = walk.loss, wrt.node
+        self.kinds = walk.gates.kinds
+        order = leading_to({self.wrt}, walk.order)
+        self._leading = set(order)
+        self._routes = Routes(walk.gates, self.loss, self.wrt, self._leading)
+        met_places = self._leading - {self.wrt}
+        self.choices = [c for c in walk.choices if c.place in met_places]
+        met = self._routes.crossed(self._routes.onward)
+        self._numbers = [
+            number
+            for number, part in enumerate(walk.gates.parts)
+            if number in met or (part.choice is not None and part.place in met_places)
+        ]
+        self.parts: list[Part] = [walk.gates.parts[number] for number in self._numbers]
+        self.blocks: Sequence[Node] = [part.place for part in self.parts]
         self.n_blocks = len(self.blocks)
-        self.count = self._choices.count
-        self.max_length = min(self.n_blocks, self.n_blocks if max_length is None else max_length)
+        self.count = self._by_total(self._routes.count)
+        limit = walk.limits[0] if len(self.kinds) == 1 else math.inf
+        self.max_length = int(min(len(self.count) - 1, limit))
         self._single_norms: dict[tuple[int, int], list[float]] = {}
+
+    def _by_total(self, ways: Mapping[Powers, int]) -> list[int]:
+        """How many paths there are of each length, up to the number of places."""
+        longest = max((sum(powers) for powers in ways), default=0)
+        count = [0] * (max(longest, len({*self.blocks})) + 1)
+        for powers, number in ways.items():
+            count[sum(powers)] += number
+        return count
+
+    def of(self, index: int | tuple[int, ...]) -> GradientPaths:
+        """The paths of one element of the output, such as a class's logit.
+
+        Raises:
+            OptionError: there is no such element.
+
+        Example:
+            >>> import tinygrad_cnn as tg
+            >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
+            >>> paths = tg.gradient_paths(tg.residual_add(x, x * x), wrt=x)
+            >>> [g.tolist() for g in paths.of(1).by_length]
+            [[0.0, 1.0], [0.0, 4.0]]
+        """
+        value = np.asarray(self.loss.value)
+        one = np.zeros(value.shape, value.dtype)
+        try:
+            chosen = one[index]
+            if np.ndim(chosen):
+                raise IndexError(f"it is {np.ndim(chosen)} numbers short")
+        except IndexError as error:
+            raise OptionError(
+                f"of: the output has shape {value.shape}; {index!r}: {error}"
+            ) from None
+        one[index] = 1
+        walk = self._walk
+        asked = _Asked(
+            walk.asked.loss,
+            [self._wrt],
+            *[getattr(walk.asked, name) for name in ("through", "branch", "ignore")],
+        )
+        return GradientPaths(_Walk(asked, walk.max_length, one), self._wrt)
 
     # --- by length -----------------------------------------------------------------------------
 
-    @cached_property
-    def _split(self) -> Split:
-        longest = self.max_length if self.max_length < self.n_blocks else None
-        return split(self._order, self.wrt, {self.loss: self._cotangent}, longest)
+    @property
+    def by_crossings(self) -> dict[Powers, Array]:
+        """The sum of the gradients of all paths that cross so many parts of each kind."""
+        found = self._walk.split.parts.get(self.wrt, {})
+        return {powers: np.asarray(part) for powers, part in found.items()}
 
     @cached_property
     def by_length(self) -> list[Array]:
-        """``by_length[k]``: the sum of the gradients of all paths that cross k branches."""
-        zero = np.zeros_like(self.wrt.value)
-        return [np.asarray(self._split.parts.get(k, zero)) for k in range(self.max_length + 1)]
+        """``by_length[k]``: the sum of the gradients of all paths that cross k parts."""
+        parts = [np.zeros_like(self.wrt.value) for _ in range(self.max_length + 1)]
+        for powers, part in self.by_crossings.items():
+            parts[sum(powers)] = parts[sum(powers)] + part
+        return [np.asarray(part) for part in parts]
+
+    @property
+    def _rest(self) -> Array | None:
+        return self._walk.split.rest.get(self.wrt)
 
     @property
     def total(self) -> Array:
         """The sum over all paths, also those longer than `max_length`: the ordinary gradient."""
         parts = self.by_length
-        rest = self._split.rest
-        return np.sum(parts if rest is None else [*parts, rest], axis=0)
+        return np.sum(parts if self._rest is None else [*parts, self._rest], axis=0)
 
     @property
     def norms(self) -> list[float]:
@@ -120,42 +293,103 @@ class GradientPaths:
 
         They sum to 1, together with `left_out`. NaN, with a warning, if g is zero.
         """
-        return self._shares[:-1]
+        return self._shares(self.by_length)[:-1]
 
     @property
     def left_out(self) -> float:
         """The share of all paths longer than `max_length` together; 0 if there are none."""
-        return self._shares[-1]
+        return self._shares(self.by_length)[-1]
 
-    @property
-    def _shares(self) -> list[float]:
-        parts = [part.astype(np.float64) for part in self.by_length]
-        rest = self._split.rest
-        parts.append(np.zeros_like(parts[0]) if rest is None else np.asarray(rest, np.float64))
-        total = np.sum(parts, axis=0)
+    def _shares(self, parts: Sequence[Array]) -> list[float]:
+        """Of some parts, and of the rest."""
+        total = np.asarray(self.total, np.float64)
         square = float(np.vdot(total, total))
+        rest = np.zeros_like(total) if self._rest is None else self._rest
+        every = [np.asarray(part, np.float64) for part in (*parts, rest)]
         if square == 0:
             warnings.warn("gradient_paths: the gradient is zero, so shares are NaN", stacklevel=3)
-            return [float("nan")] * len(parts)
-        return [float(np.vdot(part, total)) / square for part in parts]
+            return [float("nan")] * len(every)
+        return [float(np.vdot(part, total)) / square for part in every]
+
+    # --- by two kinds or more --------------------------------------------------------------------
+
+    def table(self, what: str = "shares") -> Array:
+        """The split by kinds: ``table()[j, k]`` is of the paths that cross j and k of each kind.
+
+        Args:
+            what: "shares", "norms" or "count".
+
+        Returns:
+            An array with an axis for each of `kinds`, as long as the most crossings of that kind.
+
+        Raises:
+            OptionError: `what` is something else.
+
+        Example:
+            >>> import tinygrad_cnn as tg
+            >>> x = tg.Tensor(1.0, requires_grad=True)
+            >>> kinds = {"tanh": lambda n: n.op is tg.tanh, "exp": lambda n: n.op is tg.exp}
+            >>> tg.gradient_paths(x + tg.exp(x + tg.tanh(x)), x, through=kinds).table("count")
+            array([[1, 1],
+                   [0, 1]], dtype=object)
+        """
+        if what not in ("shares", "norms", "count"):
+            raise OptionError(f"table: 'shares', 'norms' or 'count' is needed, not {what!r}")
+        limits = self._walk.limits
+        kept = {
+            powers: number
+            for powers, number in self._routes.count.items()
+            if all(p <= limit for p, limit in zip(powers, limits, strict=True))
+        }
+        sizes = [max((p[d] for p in kept), default=0) + 1 for d in range(len(self.kinds))]
+        table: Array = np.zeros(sizes, object if what == "count" else float)
+        if what == "count":
+            table[...] = 0
+            for powers, number in kept.items():
+                table[powers] = number
+            return table
+        parts = self.by_crossings
+        values = (
+            self._shares(list(parts.values())) if what == "shares" else map(norm, parts.values())
+        )
+        for powers, value in zip(parts, values, strict=False):
+            table[powers] = value
+        return table
+
+    def margin(self, kind: str) -> list[Array]:
+        """The split by one kind alone: the gradient of all paths that cross k of its parts.
+
+        Raises:
+            OptionError: no such kind.
+        """
+        if kind not in self.kinds:
+            raise OptionError(f"margin: the kinds are {', '.join(self.kinds)}, not {kind!r}")
+        d = self.kinds.index(kind)
+        parts = self.by_crossings
+        longest = max((powers[d] for powers in parts), default=0)
+        sums = [np.zeros_like(self.wrt.value) for _ in range(longest + 1)]
+        for powers, part in parts.items():
+            sums[powers[d]] = sums[powers[d]] + part
+        return [np.asarray(part) for part in sums]
 
     @property
     def trellis(self) -> Array:
         """How the split came about: a row for each block, (n_blocks, max_length + 1).
 
         ``trellis[i, k]`` is the norm of what arrives at the output of block i along all routes
-        that crossed k branches on their way from the loss.
+        that crossed k parts on their way from the loss.
         """
         table = np.zeros((self.n_blocks, self.max_length + 1))
-        for i, add in enumerate(self.blocks):
-            for k, value in self._split.norms.get(add, {}).items():
-                table[i, k] = value
+        for i, number in enumerate(self._numbers):
+            for powers, value in self._walk.split.norms.get(number, {}).items():
+                if sum(powers) <= self.max_length:
+                    table[i, sum(powers)] = math.hypot(table[i, sum(powers)], value)
         return table
 
     # --- one by one ----------------------------------------------------------------------------
 
     def paths(self, limit: int = 20) -> Iterator[Path]:
-        """Every path, as a boolean for each block (was its branch taken?), with its gradient.
+        """Every path, as a boolean for each block (was it crossed?), with its gradient.
 
         Depth first: paths that begin with the same choices share that part of the work. So 2ⁿ paths
         of a chain take 2ⁿ − 1 branch vjps, and only n cotangents are kept. Shortcuts come before
@@ -169,65 +403,89 @@ class GradientPaths:
                 f"paths: {self.n_blocks} blocks have up to 2^{self.n_blocks} paths; use by_length, "
                 f"or paths(limit={self.n_blocks})"
             )
-        return ((taken(made, self.blocks), gradient) for made, gradient in self.routes())
+        return ((route.taken, route.gradient) for route in self.routes())
 
-    def routes(self) -> Iterator[tuple[tuple[Choice, ...], Array]]:
-        """Like `paths()`, with each path as the choices that it meets, from the loss on.
-
-        A choice is a block's residual add, and whether its branch is taken. So a block that is not
-        met differs from one whose shortcut is taken.
-        """
-        stack: list[tuple[Segment, Any, tuple[Choice, ...]]]
-        stack = [(self._choices.first, self._cotangent, ())]
+    def routes(self) -> Iterator[Route]:
+        """Like `paths()`, with which blocks each path meets at all."""
+        at = self._walk.gates.at
+        stack: list[tuple[Segment, Any, tuple[Gate, ...]]]
+        stack = [(self._routes.first, self._walk.cotangent, ())]
         while stack:
             segment, g, made = stack.pop()
-            arrived = segment.carry(g, self._leading)
+            arrived, ended = segment.carry(g, self._leading, at)
             if segment.arrives:
-                yield made, self._gradient(arrived)
-            for add in segment.adds:
-                skip, branch = self._choices.onward[add]
-                if branch is not None:
-                    stack.append((branch, arrived.get(add), (*made, (add, True))))
-                if skip is not None:
-                    stack.append((skip, arrived.get(add), (*made, (add, False))))
+                yield Route(self._taken(made), self._met(made), self._gradient(ended))
+            places = [list(gates) for _, gates in itertools.groupby(segment.gates, _place)]
+            for gates in places:
+                for gate in reversed(gates):
+                    stack.append((self._routes.onward[gate], arrived.get(gate), (*made, gate)))
 
-    def sample(self, k: int, m: int = 1, seed: int = 0) -> list[Path]:
-        """`m` paths drawn from all that cross k branches, each as likely as any other.
+    def _taken(self, made: Sequence[Gate]) -> tuple[bool, ...]:
+        crossed = self._routes.crossed(made)
+        return tuple(number in crossed for number in self._numbers)
+
+    def _met(self, made: Sequence[Gate]) -> tuple[bool, ...]:
+        crossed, places = self._routes.crossed(made), {gate.place for gate in made}
+        return tuple(
+            number in crossed or (part.choice is None or part.place in places)
+            for number, part in zip(self._numbers, self.parts, strict=True)
+        )
+
+    def sample(self, k: Length, m: int = 1, seed: int = 0) -> list[Path]:
+        """`m` paths drawn from all that cross k parts, each as likely as any other.
 
         As Veit, Wilber & Belongie 2016 did. Drawn with replacement; each costs k branch vjps.
 
         Args:
-            k: number of branches.
+            k: number of parts; of several kinds, of all together, or a number for each.
             m: number of paths.
             seed: of the random numbers.
 
         Raises:
-            OptionError: no path crosses k branches, or m is no whole number ≥ 0.
+            OptionError: no path crosses k parts, or m is no whole number ≥ 0.
         """
-        _check_whole("sample: k", k)
+        for number in k if isinstance(k, tuple) else (k,):
+            _check_whole("sample: k", number)
         _check_whole("sample: m", m)
-        if k >= len(self.count) or not self.count[k]:
+        if isinstance(k, tuple) and len(k) != len(self.kinds):
+            raise OptionError(f"sample: give a number for each of {', '.join(self.kinds)}")
+        number = sum(number for _, number in self._ways(k))
+        if not number:
             known = [length for length, number in enumerate(self.count) if number]
+            what = "parts" if self._marked else "branches"
             raise OptionError(
-                f"sample: no path crosses {k} branches; there are paths of length "
+                f"sample: no path crosses {k} {what}; there are paths of length "
                 f"{known[0]} to {known[-1]}"
             )
         draw = random.Random(f"{seed} {k}")
-        return [self._path(k, draw.randrange(self.count[k])) for _ in range(m)]
+        return [self._path(k, draw.randrange(number)) for _ in range(m)]
 
-    def _path(self, length: int, rank: int) -> Path:
+    def _ways(self, k: Length) -> list[tuple[Powers, int]]:
+        """How many paths there are of a length, by powers."""
+        ways = sorted(self._routes.count.items())
+        return [(p, number) for p, number in ways if (p == k or sum(p) == k)]
+
+    @property
+    def _marked(self) -> bool:
+        return self._walk.asked.through is not None
+
+    def _path(self, k: Length, rank: int) -> Path:
         """Number `rank` of the paths of a length, with its gradient."""
-        made = self._choices.path(length, rank)
-        arrived = self._choices.first.carry(self._cotangent, self._leading)
-        for add, branch in made:
-            segment = self._choices.onward[add][branch]
-            assert segment is not None  # it leads to wrt, or this would not be a path
-            arrived = segment.carry(arrived.get(add), self._leading)
-        return taken(made, self.blocks), self._gradient(arrived)
+        ways = iter(self._ways(k))
+        powers, number = next(ways)
+        while rank >= number:
+            rank -= number
+            powers, number = next(ways)
+        made = self._routes.path(powers, rank)
+        at = self._walk.gates.at
+        arrived, ended = self._routes.first.carry(self._walk.cotangent, self._leading, at)
+        for gate in made:
+            arrived, ended = self._routes.onward[gate].carry(arrived.get(gate), self._leading, at)
+        return self._taken(made), self._gradient(ended)
 
-    def _gradient(self, arrived: dict[Node, Any]) -> Array:
+    def _gradient(self, ended: Any) -> Array:
         """What arrived at `wrt`: zeros, where a vjp sent nothing."""
-        return np.asarray(arrived.get(self.wrt, np.zeros_like(self.wrt.value)))
+        return np.asarray(np.zeros_like(self.wrt.value) if ended is None else ended)
 
     # --- the estimate of Veit et al. -----------------------------------------------------------
 
@@ -280,7 +538,8 @@ class GradientPaths:
     def lesion(self, i: int) -> BlockLesion:
         """What deleting block i changes: its branch gives zeros, and the rest is run again.
 
-        Veit, Wilber & Belongie 2016 found that this hardly hurts a trained residual network.
+        Veit, Wilber & Belongie 2016 found that this hardly hurts a trained residual network. A
+        marked part is deleted in the same way: what leaves it is zeros.
 
         Args:
             i: the block's place in `blocks`; negative ones count from the end.
@@ -303,10 +562,62 @@ class GradientPaths:
         whole = isinstance(i, int | np.integer) and not isinstance(i, bool)
         if not whole or not -self.n_blocks <= i < self.n_blocks:
             raise OptionError(f"lesion: there are blocks 0 to {self.n_blocks - 1}, got {i!r}")
-        return without_block(self._loss, self._wrt, self.blocks[i])
+        return without_part(self._loss, self._wrt, self.parts[i], self._walk.cotangent)
 
     def __repr__(self) -> str:
-        return f"<GradientPaths: {sum(self.count)} paths over {self.n_blocks} residual blocks>"
+        what = "marked parts" if self._marked else _told(self.choices)
+        return f"<GradientPaths: {sum(self.count)} paths over {self.n_blocks} {what}>"
+
+
+@dataclass(frozen=True)
+class Route:
+    """One path.
+
+    Attributes:
+        taken: for each block, whether the path crosses it.
+        met: for each block, whether the path comes by it at all.
+        gradient: of the path.
+    """
+
+    taken: tuple[bool, ...]
+    met: tuple[bool, ...]
+    gradient: Array
+
+
+def _place(gate: Gate) -> Node:
+    return gate.place
+
+
+def _told(choices: Sequence[Choice]) -> str:
+    """What the choices are, in a word."""
+    kinds = {choice.kind for choice in choices}
+    return "branches" if kinds & {"addition", "concatenation"} else "residual blocks"
+
+
+def _output_of(name: str, loss: Handle) -> Handle:
+    """What a module gives to what is outside of it.
+
+    Raises:
+        OptionError: there is no such module, or it gives several values.
+    """
+    selector = Selector("wrt", name)
+    order = ancestors([loss.node], needing_grad=True)
+    leaving: dict[Node, None] = {}
+    for node in order:
+        for parent in node.inputs:
+            if parent is not None and parent.needs_grad and selector.calls(parent):
+                inside = {call for call, _ in selector.calls(node)}
+                if not inside & {call for call, _ in selector.calls(parent)}:
+                    leaving[parent] = None
+    if selector.calls(loss.node):
+        leaving[loss.node] = None
+    selector.must_be_found(order)
+    if len(leaving) != 1:
+        raise OptionError(
+            f"gradient_paths: wrt: {name!r} gives {len(leaving)} values that the loss depends on; "
+            "give the one that is meant, as a Tensor"
+        )
+    return loss.grain.of(next(iter(leaving)))
 
 
 def _times(number: int, mean: float) -> float:

@@ -18,6 +18,7 @@ from ..errors import OptionError, ShapeError
 from ..nn import Module
 from ..nn.modes import in_mode
 from ..recording.graph import Graph
+from .gates import Part
 
 Array = np.ndarray[Any, Any]
 
@@ -59,20 +60,40 @@ class BlockLesion:
         )
 
 
-def without_block(loss: Handle, wrt: Handle, block: Node) -> BlockLesion:
-    """Run what depends on a residual add again, with its skip alone in its place."""
-    skip = block.inputs[0]
-    assert skip is not None
-    after = Graph.of(loss).replay({block: loss.grain.of(skip)})[loss]
+def without_part(loss: Handle, wrt: Handle, part: Part, cotangent: Any) -> BlockLesion:
+    """Run again what depends on a part, with zeros in the place of what it gives.
+
+    Of a loss that is not one number, ⟨loss, cotangent⟩ takes its place.
+    """
+    after = Graph.of(loss).replay(_without(loss.grain, part))[loss]
     zero = np.zeros_like(wrt.node.value)
-    gradient = grad(after, wrt, allow_unused=True) if after.node.needs_grad else None
+    flows = after.node.needs_grad
+    gradient = grad(after, wrt, cotangent, allow_unused=True) if flows else None
     return BlockLesion(
-        block,
-        float(loss.node.value),
-        float(after.node.value),
-        np.asarray(grad(loss, wrt).data),
+        part.place,
+        float(np.vdot(loss.node.value, cotangent)),
+        float(np.vdot(after.node.value, cotangent)),
+        np.asarray(grad(loss, wrt, cotangent).data),
         zero if gradient is None else np.asarray(gradient.data),
     )
+
+
+def _without(grain: type[Handle], part: Part) -> dict[Node, Any]:
+    """What takes the place of nodes, so that the part gives zeros."""
+    choice = part.choice
+    if choice is None:
+        return {node: np.zeros_like(node.value) for node in part.exits}
+    place, skip = choice.place, choice.skip_node
+    if len(choice.branches) == 1 and skip is not None and skip.value.shape == place.value.shape:
+        return {place: grain.of(skip)}
+    assert place.op is not None
+    operands = [
+        np.zeros_like(p.value) if i == part.argument else grain.of(p)
+        for i, p in enumerate(place.inputs)
+        if p is not None
+    ]
+    given = [operands] if place.op.variadic else operands
+    return {place: place.op(*given, **(place.options or {}))}
 
 
 @contextlib.contextmanager

@@ -142,12 +142,10 @@ def measured(paths: GradientPaths, note: str = "") -> Unrolled:
     """The paths of a recorded network, with the norms of their gradients."""
     ordinary = _ordinary_gradient(paths)
     singles, together = [], np.zeros_like(ordinary)
-    for route, gradient in paths.routes():
-        made = dict(route)
-        taken = tuple(made.get(block, False) for block in paths.blocks)
-        met = tuple(block in made for block in paths.blocks)
-        singles.append(SinglePath(taken, float(np.linalg.norm(gradient)), met))
-        together = together + gradient
+    for route in paths.routes():
+        norm = float(np.linalg.norm(route.gradient))
+        singles.append(SinglePath(route.taken, norm, route.met))
+        together = together + route.gradient
     singles.sort(key=lambda path: shortest_first(path.taken))
     return Unrolled(
         blocks=_blocks(paths.blocks),
