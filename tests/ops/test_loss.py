@@ -71,8 +71,9 @@ def test_reductions_and_positions():
         ([0, 3], OptionError, r"class 3 in target, but the logits have 3 classes \(0 … 2\)"),
         ([0, -1], OptionError, r"class -1 in target"),
         ([0], ShapeError, r"logits \(2, 3\) need a target of shape \(2,\), got \(1,\)"),
-        ([[1, 0, 0], [0, 1, 0]], ShapeError, r"target of shape \(2,\), got \(2, 3\)"),
-        ([0.0, 1.0], DtypeError, r"integers are needed, got float64"),
+        ([[1, 0, 0], [0, 1, 0]], ShapeError, r"shape \(2,\), got .*; probabilities .*floating"),
+        ([0.0, 1.0], DtypeError, r"integers are needed, got float64; or .* of shape \(2, 3\)"),
+        ([[1.0, 0.0], [0.0, 1.0]], ShapeError, r"target of shape \(2,\), got \(2, 2\)"),
     ],
 )
 def test_targets_that_do_not_fit(target, error, message):

@@ -13,7 +13,7 @@ from ..engine.defaults import manual_seed
 from ..engine.tensor import Tensor
 from ..errors import OptionError
 from ..models import MODELS, build
-from ..ops.loss import cross_entropy
+from ..ops.class_losses import cross_entropy
 from ..paths import GradientPaths, gradient_paths
 from ..train import checkpoint
 from .options import DataName, ModelName
