@@ -169,6 +169,7 @@ CASES = {
     "astype": lambda x: tg.astype(x, np.float64),
     "pad": lambda x: tg.pad(x, ((0, 0), (1, 2), (0, 1)), constant_values=3.0),
     "pad by reflection": lambda x: tg.pad(x, ((0, 0), (1, 2), (0, 1)), mode="reflect"),
+    "pad by wrapping": lambda x: tg.pad(x, ((0, 0), (1, 4), (0, 1)), mode="wrap"),
     "expand_dims squeeze": lambda x: tg.squeeze(tg.expand_dims(x, (0, 2)), 0),
     "take": lambda x: tg.take(x, [[2, 0], [1, 1]], axis=1),
     "repeat": lambda x: tg.repeat(x, [2, 0, 1], axis=1),

@@ -531,7 +531,7 @@ def hard_tanhs(draw: Draw) -> Case:
 @st.composite
 def prelus(draw: Draw) -> Case:
     shape = draw(shapes())
-    weight = draw(st.sampled_from([(1,), shape[1:2] or (1,)]))
+    weight = draw(st.sampled_from([(), (1,), shape[1:2] or (1,)]))
     return case(draw(seeds), [off_zero, ordinary], [shape, weight])
 
 
@@ -669,7 +669,7 @@ def splits(draw: Draw) -> Case:
 @st.composite
 def pads(draw: Draw) -> Case:
     shape = draw(shapes())
-    mode = draw(st.sampled_from(["constant", "reflect", "edge"]))
+    mode = draw(st.sampled_from(["constant", "reflect", "edge", "wrap"]))
     most = [n - 1 if mode == "reflect" else 2 for n in shape]
     width: Any = tuple(draw(st.tuples(*[st.integers(0, m)] * 2)) for m in most)
     if draw(st.booleans()):
