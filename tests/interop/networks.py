@@ -52,6 +52,22 @@ class Unbatched(nn.Module):
         return torch.std(F.adaptive_avg_pool2d(self.back(x), 3), 0, correction=0.5)
 
 
+class WithLoss(nn.Module):
+    """A network that gives its loss: of classes, of probabilities, and of one example."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 3)
+        self.register_buffer("weight", torch.tensor([0.5, 1.0, 2.0]))
+
+    def forward(self, x):
+        x = self.layer(x)
+        target = x.detach().argmax(1).roll(1)
+        probabilities = F.cross_entropy(x, x.softmax(1), self.weight, label_smoothing=0.1)
+        likelihood = F.nll_loss(x.log_softmax(1), target, self.weight, reduction="none").sum()
+        return probabilities + likelihood + F.cross_entropy(x[0], target[0])
+
+
 class Block(nn.Module):
     """A block of a language model: causal attention and an MLP, each behind a layer norm."""
 

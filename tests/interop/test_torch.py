@@ -199,6 +199,11 @@ def test_a_single_example_and_options_that_are_seldom_given():
     check(networks.Unbatched().double(), x, example=x)
 
 
+def test_a_network_that_gives_its_loss():
+    x = images(5, 4)
+    check(networks.WithLoss().double(), x, example=x)
+
+
 def test_calls_that_are_in_no_list_are_decomposed():
     check(networks.Odd().double(), images(4, 6))
 

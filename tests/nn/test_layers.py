@@ -143,6 +143,7 @@ def test_pooling_layers():
         ("AvgPool2d", {"kernel_size": 2, "ceil_mode": True, "divisor_override": 3}),
         ("MaxPool2d", {"kernel_size": 2}),
         ("AdaptiveAvgPool2d", {"output_size": 3}),
+        ("InstanceNorm2d", {"num_features": 3, "affine": True}),
     ],
 )
 def test_a_layer_of_one_example_is_pytorch_s(name, options):
@@ -150,7 +151,9 @@ def test_a_layer_of_one_example_is_pytorch_s(name, options):
     x = images(3, 5, 6).numpy()
     expected = getattr(torch.nn, name)(**options)(torch.tensor(np.array(x)))
     ours = getattr(nn, name)(**options)
-    np.testing.assert_allclose(ours(tg.Tensor(x)).numpy(), expected.numpy(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        ours(tg.Tensor(x)).numpy(), expected.detach().numpy(), rtol=1e-5, atol=1e-6
+    )
 
 
 # --- LeNet, as the slides count it ---------------------------------------------------------------
