@@ -36,6 +36,38 @@ class UNet(nn.Module):
         return self.head(a)
 
 
+class Unbatched(nn.Module):
+    """Layers on one image without a batch axis, with options that are seldom given."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding="same")
+        self.back = nn.ConvTranspose2d(4, 2, 2, stride=2)
+        self.low = nn.Parameter(torch.linspace(-1, 0, 4)[:, None, None])
+
+    def forward(self, x):
+        x = F.softplus(self.conv(x), beta=2.0, threshold=0.5)
+        x = F.avg_pool2d(x, 3, 2, 1, ceil_mode=True, divisor_override=5)
+        x = F.max_pool2d(torch.clamp(x - 0.3, self.low, self.low + 0.5), 2, 1)
+        return torch.std(F.adaptive_avg_pool2d(self.back(x), 3), 0, correction=0.5)
+
+
+class WithLoss(nn.Module):
+    """A network that gives its loss: of classes, of probabilities, and of one example."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 3)
+        self.register_buffer("weight", torch.tensor([0.5, 1.0, 2.0]))
+
+    def forward(self, x):
+        x = self.layer(x)
+        target = x.detach().argmax(1).roll(1)
+        probabilities = F.cross_entropy(x, x.softmax(1), self.weight, label_smoothing=0.1)
+        likelihood = F.nll_loss(x.log_softmax(1), target, self.weight, reduction="none").sum()
+        return probabilities + likelihood + F.cross_entropy(x[0], target[0])
+
+
 class Block(nn.Module):
     """A block of a language model: causal attention and an MLP, each behind a layer norm."""
 

@@ -126,6 +126,7 @@ CASES = {
     "sin cos tanh": lambda x: tg.sin(x) + tg.cos(x) + tg.tanh(x),
     "sigmoid relu": lambda x: tg.sigmoid(x) + tg.relu(x),
     "clip": lambda x: tg.clip(x, -0.5, 0.5) + tg.clip(x, max=1),
+    "clip by arrays": lambda x: tg.clip(x, W - 0.5, W) + tg.clip(x, max=W) + tg.clip(x, W, -W),
     "leaky_relu": lambda x: tg.leaky_relu(x, 0.2),
     "tan atan sinh cosh": lambda x: tg.tan(x) + tg.atan(x) + tg.sinh(x) + tg.cosh(x),
     "reciprocal rsqrt": lambda x: tg.reciprocal(x * x + 1) + tg.rsqrt(x * x + 1),
@@ -140,6 +141,7 @@ CASES = {
     "gelu": tg.gelu,
     "gelu by tanh": lambda x: tg.gelu(x, "tanh"),
     "elu silu softplus erf": lambda x: tg.elu(x, 0.5) + tg.silu(x) + tg.softplus(x) + tg.erf(x),
+    "softplus with a threshold": lambda x: tg.softplus(x, 2.0, 0.5) + tg.softplus(x, -1.0, 0.0),
     "floor ceil round sign": lambda x: (
         steps.floor(x) + steps.ceil(x) + steps.rint(x) + steps.sign(x)
     ),
@@ -153,7 +155,7 @@ CASES = {
     "mean": lambda x: tg.mean(x, axis=1, keepdims=True),
     "max min": lambda x: tg.max(x, axis=1) - tg.min(x, axis=1),
     "prod": lambda x: tg.prod(x, axis=2),
-    "var std": lambda x: tg.var(x, axis=1, ddof=1) + tg.std(x, axis=1),
+    "var std": lambda x: tg.var(x, axis=1, ddof=0.5) + tg.std(x, axis=1),
     "norm": lambda x: tg.norm(x, axis=2),
     "logsumexp": lambda x: tg.logsumexp(x, axis=2),
     "cumsum": lambda x: tg.cumsum(x, axis=1),
@@ -167,6 +169,7 @@ CASES = {
     "astype": lambda x: tg.astype(x, np.float64),
     "pad": lambda x: tg.pad(x, ((0, 0), (1, 2), (0, 1)), constant_values=3.0),
     "pad by reflection": lambda x: tg.pad(x, ((0, 0), (1, 2), (0, 1)), mode="reflect"),
+    "pad by wrapping": lambda x: tg.pad(x, ((0, 0), (1, 4), (0, 1)), mode="wrap"),
     "expand_dims squeeze": lambda x: tg.squeeze(tg.expand_dims(x, (0, 2)), 0),
     "take": lambda x: tg.take(x, [[2, 0], [1, 1]], axis=1),
     "repeat": lambda x: tg.repeat(x, [2, 0, 1], axis=1),
@@ -205,6 +208,9 @@ IMAGES = {
     "avg_pool2d": lambda x: tg.avg_pool2d(x, 3, 2, 1),
     "avg_pool2d without padding": lambda x: tg.avg_pool2d(x, 3, 2, 1, count_include_pad=False),
     "avg_pool2d, reaching over": lambda x: tg.avg_pool2d(x, 2, 2, ceil_mode=True),
+    "avg_pool2d by another divisor": lambda x: tg.avg_pool2d(
+        x, 3, 2, 1, ceil_mode=True, count_include_pad=False, divisor_override=5
+    ),
     "adaptive, equal windows": lambda x: tg.adaptive_avg_pool2d(x, (7, 3)),
     "adaptive_avg_pool2d": lambda x: tg.adaptive_avg_pool2d(x, (3, 4)),
     "adaptive_max_pool2d": lambda x: tg.adaptive_max_pool2d(x, (3, 4)),
@@ -223,6 +229,13 @@ def test_an_op(name, tmp_path):
 @pytest.mark.parametrize("name", IMAGES)
 def test_an_op_on_images(name, tmp_path):
     check(Computes(IMAGES[name]), tmp_path / "op.onnx", IMAGE, IMAGE[:1])
+
+
+def test_a_single_example(tmp_path):
+    layers = Computes(
+        lambda x: tg.max_pool2d(tg.conv2d(x, numbers(6, 4, 3, 3)), 2).reshape(-1),
+    )
+    check(layers, tmp_path / "one.onnx", IMAGE[0], IMAGE[1])
 
 
 def test_every_op_is_written_or_known_not_to_be():

@@ -194,6 +194,16 @@ def test_a_copy_that_is_written_into_leaves_the_original():
         tg.from_torch(networks.ChoosingAndWriting().double(), images(3, 4))
 
 
+def test_a_single_example_and_options_that_are_seldom_given():
+    x = images(3, 9, 8)
+    check(networks.Unbatched().double(), x, example=x)
+
+
+def test_a_network_that_gives_its_loss():
+    x = images(5, 4)
+    check(networks.WithLoss().double(), x, example=x)
+
+
 def test_calls_that_are_in_no_list_are_decomposed():
     check(networks.Odd().double(), images(4, 6))
 

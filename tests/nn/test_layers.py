@@ -135,6 +135,27 @@ def test_pooling_layers():
     np.testing.assert_array_equal(nn.GlobalMaxPool2d()(x).numpy(), x.numpy().max((2, 3)))
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("Softplus", {"beta": 2.0, "threshold": 0.5}),
+        ("Softplus", {}),
+        ("AvgPool2d", {"kernel_size": 2, "ceil_mode": True, "divisor_override": 3}),
+        ("MaxPool2d", {"kernel_size": 2}),
+        ("AdaptiveAvgPool2d", {"output_size": 3}),
+        ("InstanceNorm2d", {"num_features": 3, "affine": True}),
+    ],
+)
+def test_a_layer_of_one_example_is_pytorch_s(name, options):
+    torch = pytest.importorskip("torch")
+    x = images(3, 5, 6).numpy()
+    expected = getattr(torch.nn, name)(**options)(torch.tensor(np.array(x)))
+    ours = getattr(nn, name)(**options)
+    np.testing.assert_allclose(
+        ours(tg.Tensor(x)).numpy(), expected.detach().numpy(), rtol=1e-5, atol=1e-6
+    )
+
+
 # --- LeNet, as the slides count it ---------------------------------------------------------------
 
 

@@ -19,9 +19,11 @@ TARGET, WEIGHT = RNG.random((4, 3)), np.array([0.5, 1.0, 2.0])
         ("CrossEntropyLoss", CLASSES, {}),
         ("CrossEntropyLoss", CLASSES, {"weight": WEIGHT, "label_smoothing": 0.2}),
         ("CrossEntropyLoss", CLASSES, {"ignore_index": 2}),
+        ("CrossEntropyLoss", TARGET, {"weight": WEIGHT, "label_smoothing": 0.2}),
         ("NLLLoss", CLASSES, {"weight": WEIGHT, "ignore_index": 0}),
         ("MSELoss", TARGET, {}),
         ("BCEWithLogitsLoss", TARGET, {"pos_weight": WEIGHT}),
+        ("BCEWithLogitsLoss", TARGET, {"weight": WEIGHT, "pos_weight": WEIGHT}),
     ],
 )
 def test_a_loss_is_pytorch_s(name, target, options, reduction):

@@ -43,7 +43,17 @@ def _norm(engine: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     return engine.linalg.norm(x, axis=axis, keepdims=keepdims)
 
 
+def _clip(engine: Any, x: Any, low: Any, high: Any) -> Any:
+    x = x if low is None else engine.maximum(x, low)
+    return x if high is None else engine.minimum(x, high)
+
+
+def _softplus(engine: Any, x: Any, beta: float, threshold: float) -> Any:
+    return engine.where(x * beta > threshold, x, engine.logaddexp(x * beta, 0.0) / beta)
+
+
 NUMPY: dict[str, Oracle] = {
+    "clip": _clip,
     "concatenate": lambda engine, *xs, axis: engine.concatenate(xs, axis),
     "einsum": lambda engine, *xs, inputs, output: engine.einsum(
         f"{','.join(inputs)}->{output}", *xs
@@ -51,7 +61,7 @@ NUMPY: dict[str, Oracle] = {
     "getitem": lambda engine, x, index: x[index],
     "norm": _norm,
     "residual_add": lambda engine, skip, branch: skip + branch,
-    "softplus": lambda engine, x: engine.logaddexp(x, 0.0),
+    "softplus": _softplus,
     "stack": lambda engine, *xs, axis: engine.stack(xs, axis),
 }
 for _name in [
@@ -62,7 +72,7 @@ for _name in [
 ]:  # fmt: skip
     NUMPY[_name] = _by_keyword(_name)
 for _name in [
-    "broadcast_to", "clip", "cumsum", "expand_dims", "moveaxis", "repeat", "reshape", "roll",
+    "broadcast_to", "cumsum", "expand_dims", "moveaxis", "repeat", "reshape", "roll",
     "squeeze", "transpose",
 ]:  # fmt: skip
     NUMPY[_name] = _in_order(_name)
@@ -153,12 +163,12 @@ def _net_batch_norm(engine: Any, x: Any, weight: Any, bias: Any, eps: float) -> 
 
 
 def _net_cross_entropy(engine: Any, x: Any, target: Any, reduction: str, **options: Any) -> Any:
-    assume(not options and x.ndim == 2 and reduction == "mean")
+    assume(not options and x.ndim == 2 and target.ndim == 1 and reduction == "mean")
     return _nnet().softmax_crossentropy(x, target)
 
 
 def _net_likelihood(engine: Any, x: Any, target: Any, reduction: str, **options: Any) -> Any:
-    assume(not options and x.ndim == 2 and reduction == "mean")
+    assume(not options and x.ndim == 2 and target.ndim == 1 and reduction == "mean")
     return _nnet().negative_log_likelihood(x, target)
 
 

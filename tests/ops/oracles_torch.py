@@ -34,9 +34,16 @@ for _name in [
 ]:  # fmt: skip
     TORCH[_name] = lambda t, *xs, name=_name, **o: getattr(t.nn.functional, name)(*xs, **o)
 
+
+def _all_of_one_shape(t: Any, xs: Any) -> list[Any]:
+    """Broadcast, but for None: clamp gives its result the shape of its first input."""
+    shape = t.broadcast_shapes(*[x.shape for x in xs if x is not None])
+    return [x if x is None else x.expand(shape) for x in xs]
+
+
 TORCH |= {
     "astype": lambda t, x, dtype: x.to(getattr(t, np.dtype(dtype).name)),
-    "clip": lambda t, x, min, max: t.clamp(x, min, max),
+    "clip": lambda t, *xs: t.clamp(*_all_of_one_shape(t, xs)),
     "dropout_mask": lambda t, x, mask, p: t.where(mask, x / (1 - p), 0.0),
     "glu": lambda t, x, axis: t.nn.functional.glu(x, axis),
     # its own gradient multiplies by 1/6 in float32
@@ -149,18 +156,14 @@ TORCH |= {
 # --- products, losses, normalisation ------------------------------------------------
 
 
-def _with_weight(t: Any, options: dict[str, Any], name: str) -> dict[str, Any]:
-    """The options, with the weight as a tensor."""
-    if options.get(name) is None:
-        return options
-    return {**options, name: t.tensor(np.array(options[name]))}
-
-
-def _loss(name: str, option: str = "weight") -> Oracle:
+def _loss(name: str) -> Oracle:
     def loss(t: Any, x: Any, target: Any, **options: Any) -> Any:
         if not target.dtype.is_floating_point:
             target = target.long()
-        return getattr(t.nn.functional, name)(x, target, **_with_weight(t, options, option))
+        weights = {
+            k: t.tensor(np.array(v)) for k, v in options.items() if isinstance(v, np.ndarray)
+        }
+        return getattr(t.nn.functional, name)(x, target, **{**options, **weights})
 
     return loss
 
@@ -210,7 +213,7 @@ def _attention(
 TORCH |= {
     "batch_norm_eval": _normalised,
     "batch_norm_train": _batch_norm_train,
-    "binary_cross_entropy_with_logits": _loss("binary_cross_entropy_with_logits", "pos_weight"),
+    "binary_cross_entropy_with_logits": _loss("binary_cross_entropy_with_logits"),
     "cross_entropy": _loss("cross_entropy"),
     "einsum": lambda t, *xs, inputs, output: t.einsum(",".join(inputs) + "->" + output, *xs),
     "group_norm": _group_norm,
@@ -304,6 +307,11 @@ def _average_pool(d: int) -> Oracle:
         sizes = zip(x.shape[2:], kernel_size, strict=True)
         assume(all(n >= k for n, k in sizes))  # avg_pool3d insists, padded or not
         sides = [before for before, _ in pairs]
+        if d == 1:  # which takes no divisor: as an image of one row
+            return _average_pool(2)(
+                t, x[:, :, None], (1, *kernel_size), ((0, 0), *pairs),
+                **{**options, "stride": (1, *(options["stride"] or kernel_size))},
+            )[:, :, 0]  # fmt: skip
         return getattr(t.nn.functional, f"avg_pool{d}d")(x, kernel_size, padding=sides, **options)
 
     return pool

@@ -354,6 +354,7 @@ def average_pools(draw: Draw, d: int, gradient: bool = False) -> Case:
     options = {
         "kernel_size": found.kernel, "stride": found.stride, "padding": found.padding,
         "count_include_pad": draw(st.booleans()), "ceil_mode": draw(st.booleans()),
+        "divisor_override": draw(st.sampled_from([None, 1, 3])),
     }  # fmt: skip
     if gradient:
         g = (*lead, *pooled_size(found, options["ceil_mode"]))
@@ -412,11 +413,22 @@ def class_options(draw: Draw, classes: int, smoothing: bool) -> dict[str, Any]:
     return options
 
 
+def probabilities(rng: np.random.Generator, shape: Any) -> Array:
+    """Positive, and they sum to 1 along axis 1."""
+    found = positive(rng, shape)
+    return frozen(found / found.sum(axis=1, keepdims=True))
+
+
 @st.composite
 def cross_entropies(draw: Draw, smoothing: bool) -> Case:
+    """Targets are classes; if smoothed they may be, also probabilities of classes."""
     n, c, rest = draw(sides), draw(sides), draw(shapes(most=1))
     dtype = draw(st.sampled_from([np.int64, np.int32, np.uint8]))
     options = draw(class_options(c, smoothing))
+    options["reduction"] = draw(st.sampled_from(["mean", "sum", "none"]))
+    if smoothing and draw(st.booleans()):
+        options.pop("ignore_index", None)
+        return case(draw(seeds), [ordinary, probabilities], [(n, c, *rest)] * 2, **options)
     # some target must count, or there is nothing to divide the mean by
     counted = [k for k in range(c) if k != options.get("ignore_index")]
 
@@ -425,10 +437,7 @@ def cross_entropies(draw: Draw, smoothing: bool) -> Case:
         found.flat[0] = counted[0]
         return frozen(found.astype(dtype))
 
-    return case(
-        draw(seeds), [ordinary, labels], [(n, c, *rest), (n, *rest)],
-        reduction=draw(st.sampled_from(["mean", "sum", "none"])), **options,
-    )  # fmt: skip
+    return case(draw(seeds), [ordinary, labels], [(n, c, *rest), (n, *rest)], **options)
 
 
 @st.composite
@@ -457,8 +466,9 @@ def pairs(draw: Draw) -> Case:
 def binary_cross_entropies(draw: Draw) -> Case:
     shape = draw(shapes())
     options = {}
-    if draw(st.booleans()):
-        options["pos_weight"] = positive(np.random.default_rng(draw(seeds)), shape[-1:])
+    for name in ("weight", "pos_weight"):
+        if draw(st.booleans()):
+            options[name] = positive(np.random.default_rng(draw(seeds)), shape[-1:])
     return case(
         draw(seeds), [ordinary, ordinary], [shape, shape],
         reduction=draw(st.sampled_from(["mean", "sum", "none"])), **options,
@@ -487,10 +497,29 @@ def compared(draw: Draw) -> Case:
     return case(draw(seeds), kinds, draw(found).input_shapes)
 
 
+def lower(rng: np.random.Generator, shape: Any) -> Array:
+    """Not near any of `spread`, nor of `upper`, which it may be larger than."""
+    return frozen(rng.choice([-1.125, -0.375, 0.125], shape))
+
+
+def upper(rng: np.random.Generator, shape: Any) -> Array:
+    return frozen(rng.choice([-0.625, 0.375, 1.125], shape))
+
+
 @st.composite
 def clips(draw: Draw) -> Case:
-    low, high = draw(st.sampled_from([(-0.51, 0.51), (None, 0.26), (-0.26, None), (0.01, 0.02)]))
-    return case(draw(seeds), [distinct], [draw(shapes())], min=low, max=high)
+    """With bounds for each element, which have gradients, or for all."""
+    found = hnp.mutually_broadcastable_shapes(num_shapes=3, max_dims=3, max_side=3)
+    x, low, high = draw(found).input_shapes
+    low, high = draw(st.sampled_from([(low, high), (None, high), (low, None), ((), ())]))
+    return case(draw(seeds), [spread, lower, upper], [x, low, high])
+
+
+@st.composite
+def softpluses(draw: Draw) -> Case:
+    """Sharp and blunt; with the threshold among the values, or beyond them."""
+    beta, threshold = draw(st.sampled_from([(1.0, 20.0), (0.5, math.inf), (2, 0.0), (-1.5, 0.9)]))
+    return case(draw(seeds), [off_quarters], [draw(shapes())], beta=beta, threshold=threshold)
 
 
 @st.composite
@@ -502,7 +531,7 @@ def hard_tanhs(draw: Draw) -> Case:
 @st.composite
 def prelus(draw: Draw) -> Case:
     shape = draw(shapes())
-    weight = draw(st.sampled_from([(1,), shape[1:2] or (1,)]))
+    weight = draw(st.sampled_from([(), (1,), shape[1:2] or (1,)]))
     return case(draw(seeds), [off_zero, ordinary], [shape, weight])
 
 
@@ -541,7 +570,7 @@ def spreads(draw: Draw, kind: Any) -> Case:
     shape = draw(shapes(least=1).filter(lambda s: s[-1] > 1))
     axis = draw(st.sampled_from([None, -1, tuple(range(len(shape)))]))
     return case(
-        draw(seeds), [kind], [shape], axis=axis, ddof=draw(st.integers(0, 1)),
+        draw(seeds), [kind], [shape], axis=axis, ddof=draw(st.sampled_from([0, 1, 0.5])),
         keepdims=draw(st.booleans()),
     )  # fmt: skip
 
@@ -640,7 +669,7 @@ def splits(draw: Draw) -> Case:
 @st.composite
 def pads(draw: Draw) -> Case:
     shape = draw(shapes())
-    mode = draw(st.sampled_from(["constant", "reflect", "edge"]))
+    mode = draw(st.sampled_from(["constant", "reflect", "edge", "wrap"]))
     most = [n - 1 if mode == "reflect" else 2 for n in shape]
     width: Any = tuple(draw(st.tuples(*[st.integers(0, m)] * 2)) for m in most)
     if draw(st.booleans()):
@@ -947,7 +976,7 @@ CASES |= {
     "sin": elementwise(ordinary),
     "sinh": elementwise(ordinary),
     "softmax": softmaxes(),
-    "softplus": elementwise(ordinary),
+    "softplus": softpluses(),
     "split": splits(),
     "sqrt": elementwise(positive),
     "square": elementwise(ordinary),

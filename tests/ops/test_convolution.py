@@ -109,7 +109,8 @@ def test_the_output_s_size(n, k, s, pair):
             r"conv2d: input has 3 channels \(2, 3, 8, 8\), weight expects 4 \(6, 4, 3, 3\) "
             r"with groups=1",
         ),
-        ([(3, 8, 8), (6, 3, 3, 3)], {}, ShapeError, r"must be \(N, C, H, W\), got \(3, 8, 8\)"),
+        ([(8, 8), (6, 3, 3, 3)], {}, ShapeError, r"must be \(N, C, H, W\), or .*; got \(8, 8\)"),
+        ([(4, 8, 8), (6, 3, 3, 3)], {}, ShapeError, r"\(4, 8, 8\) was taken as one example"),
         ([(1, 3, 8, 8), (6, 3, 3)], {}, ShapeError, r"weight must have 4 axes .* got \(6, 3, 3\)"),
         ([(1, 3, 8, 8), (6, 3, 3, 3), (3,)], {}, ShapeError, r"bias must have .*\(6,\).* \(3,\)"),
         ([(1, 1, 2, 8), (1, 1, 3, 3)], {}, ShapeError, r"kernel \(3, 3\).* does not fit.*\(2, 8\)"),

@@ -211,6 +211,34 @@ def test_recording_gradients_does_not_change_them(name, data):
         assert close(a.numpy(), b.numpy(), 1e-12)
 
 
+@pytest.mark.parametrize("name", [n for n, op in sorted(tg.OPS.items()) if op.batch])
+@given(data=DATA)
+def test_a_single_example_is_a_batch_of_one(name, data):
+    """Without its batch axis; the result and its gradients have none either."""
+    run = Recorded(name, data)
+    inputs = [*run.case.inputs]
+    assume(inputs[run.op.batch.inputs[0]].ndim == run.op.batch.axes)
+    for i in run.op.batch.inputs:
+        inputs[i] = frozen(inputs[i][:1], inputs[i].dtype)
+    ones = run.case._replace(inputs=tuple(inputs))
+    alone = list(inputs)
+    for i in run.op.batch.inputs:
+        alone[i] = frozen(inputs[i][0], inputs[i].dtype)
+    y, gradients = outcome(run.op, ones, run.case.seed)
+    y_alone, gradients_alone = outcome(run.op, ones._replace(inputs=tuple(alone)), run.case.seed)
+    np.testing.assert_array_equal(y_alone, y[0] if y.ndim else y)
+    for i, g, g_alone in zip(differentiated(ones), gradients, gradients_alone, strict=True):
+        np.testing.assert_array_equal(g_alone, g[0] if i in run.op.batch.inputs else g)
+
+
+def outcome(op: Op, case: Case, seed: int) -> tuple[Array, list[Array]]:
+    """The value, and the gradients for a random cotangent."""
+    leaves = tensors([case.inputs[i] for i in differentiated(case)])
+    y = call(op, with_values(case, leaves), case.options)[0]
+    cotangent = np.random.default_rng(seed).normal(size=y.size).reshape(y.shape)
+    return y.numpy(), [g.numpy() for g in tg.grad(y, leaves, cotangent)]
+
+
 @every_op
 @given(data=DATA)
 def test_on_plain_arrays_an_op_gives_plain_arrays(name, data):

@@ -71,13 +71,32 @@ def test_reductions_and_positions():
         ([0, 3], OptionError, r"class 3 in target, but the logits have 3 classes \(0 … 2\)"),
         ([0, -1], OptionError, r"class -1 in target"),
         ([0], ShapeError, r"logits \(2, 3\) need a target of shape \(2,\), got \(1,\)"),
-        ([[1, 0, 0], [0, 1, 0]], ShapeError, r"target of shape \(2,\), got \(2, 3\)"),
-        ([0.0, 1.0], DtypeError, r"integers are needed, got float64"),
+        ([[1, 0, 0], [0, 1, 0]], ShapeError, r"shape \(2,\), got .*; probabilities .*floating"),
+        ([0.0, 1.0], DtypeError, r"integers are needed, got float64; or .* of shape \(2, 3\)"),
+        ([[1.0, 0.0], [0.0, 1.0]], ShapeError, r"target of shape \(2,\), got \(2, 2\)"),
     ],
 )
 def test_targets_that_do_not_fit(target, error, message):
     with pytest.raises(error, match="cross_entropy: .*" + message):
         tg.cross_entropy(tg.Tensor(np.zeros((2, 3))), target)
+
+
+def test_probabilities_of_a_class_alone_are_that_class():
+    rng = np.random.default_rng(0)
+    logits, classes = rng.normal(size=(4, 3)), np.array([0, 2, 1, 2])
+    certain = np.eye(3)[classes]
+    for options in ({"label_smoothing": 0.1}, {"weight": [0.5, 1.0, 2.0], "reduction": "sum"}):
+        assert tg.cross_entropy(logits, certain, **options) == pytest.approx(
+            tg.cross_entropy(logits, classes, **options)
+        )
+
+
+def test_what_is_refused_beside_probabilities_and_weights():
+    logits = tg.Tensor(np.zeros((2, 3)))
+    with pytest.raises(OptionError, match=r"cross_entropy: .*so there is no class 1"):
+        tg.cross_entropy(logits, np.full((2, 3), 1 / 3), ignore_index=1)
+    with pytest.raises(ShapeError, match=r"weight \(2,\) does not broadcast to \(2, 3\)"):
+        tg.binary_cross_entropy_with_logits(logits, np.zeros((2, 3)), weight=np.ones(2))
 
 
 def test_an_unknown_reduction():

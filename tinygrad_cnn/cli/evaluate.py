@@ -8,7 +8,7 @@ import typer
 
 from .. import data as datasets
 from ..engine.tensor import Tensor
-from ..ops.loss import cross_entropy
+from ..ops.class_losses import cross_entropy
 from ..train import checkpoint, predict
 from .options import DataName, Folder, Full, ModelName, Weights
 from .training_options import data_of, try_on

@@ -10,7 +10,7 @@ import numpy as np
 from ..engine.tensor import Tensor
 from ..errors import GraphError, OptionError
 from ..nn.modes import in_mode
-from ..ops.loss import cross_entropy
+from ..ops.class_losses import cross_entropy
 from .batch import Batch, named_inputs
 from .network import Network
 

@@ -37,6 +37,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import DtypeError, GraphError, OptionError, ShapeError, TinygradError
+from .batch import Batch
 from .context import current_mode
 from .definition import broadcast_index
 from .memory import never_changes, snapshot
@@ -88,6 +89,7 @@ class Op:
         self.vjps: tuple[Callable[..., Any] | None, ...] = ()
         self._check: Callable[..., Mapping[str, Any]] | None = None
         self._passed: dict[Any, tuple[dict[str, Any], dict[str, Any]]] | None = None
+        self.batch: Batch | None = None
         self._definition: Callable[..., Any] | None = None
         self._multiply_adds: Callable[..., int] | None = None
         self.stacked: Callable[..., Any] | None = None  # how the vjp takes a stack: see stacked.py
@@ -150,6 +152,15 @@ class Op:
         self._passed = {}
         return self.check(function)
 
+    def batched(self, *inputs: str, axes: int) -> Op:
+        """Declare which inputs begin with a batch axis; the first of them has `axes` axes.
+
+        If that one comes with an axis less, they are a single example: they get the axis before
+        the op is called, and the result loses it.
+        """
+        self.batch = Batch(tuple([self.inputs.index(name) for name in inputs]), axes)
+        return self
+
     def definition(self, function: Callable[..., Any]) -> Op:
         """Declare the textbook formula of one output element.
 
@@ -187,6 +198,8 @@ class Op:
                     arg = self._array(arg)
                 nodes.append(arg)
                 values.append(arg)
+        if self.batch is not None and self.batch.is_lacking(values):
+            return self.batch.of_one(self, args, options)
         if self._check is not None:
             options = self._canonical(values, options)
         forward = self._single if grain is not None and grain.is_single else self.forward

@@ -70,10 +70,17 @@ class SiLU(Module):
 
 
 class Softplus(Module):
-    """log(1 + eˣ)."""
+    """log(1 + e^(beta·x))/beta, and x where beta·x > threshold."""
+
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
+        super().__init__()
+        self.beta, self.threshold = beta, threshold
 
     def forward(self, x: Tensor) -> Tensor:
-        return activation.softplus(x)
+        return activation.softplus(x, self.beta, self.threshold)
+
+    def describe(self) -> str:
+        return f"beta={self.beta}, threshold={self.threshold}"
 
 
 class Sigmoid(Module):

@@ -1,4 +1,4 @@
-"""Losses as layers. The functions in `ops.loss` say what they compute.
+"""Losses as layers. The functions in `ops` say what they compute.
 
 Each is called as ``loss(prediction, target)``. `reduction` is "mean", "sum" or "none".
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..engine.tensor import Tensor
-from ..ops import loss
+from ..ops import class_losses, loss
 from .module import Module
 
 
@@ -24,7 +24,7 @@ class _Loss(Module):
 
 
 class CrossEntropyLoss(_Loss):
-    """`cross_entropy` of logits (N, C, …) and integer classes (N, …).
+    """`cross_entropy` of logits (N, C, …) and integer classes (N, …), or probabilities (N, C, …).
 
     Example:
         >>> import tinygrad_cnn as tg
@@ -48,7 +48,7 @@ class CrossEntropyLoss(_Loss):
         )
 
     def forward(self, logits: Tensor, target: Any) -> Tensor:
-        return loss.cross_entropy(logits, target, **self.options)
+        return class_losses.cross_entropy(logits, target, **self.options)
 
 
 class NLLLoss(_Loss):
@@ -60,7 +60,7 @@ class NLLLoss(_Loss):
         super().__init__(weight=weight, ignore_index=ignore_index, reduction=reduction)
 
     def forward(self, log_probabilities: Tensor, target: Any) -> Tensor:
-        return loss.nll_loss(log_probabilities, target, **self.options)
+        return class_losses.nll_loss(log_probabilities, target, **self.options)
 
 
 class MSELoss(_Loss):
@@ -76,8 +76,8 @@ class MSELoss(_Loss):
 class BCEWithLogitsLoss(_Loss):
     """`binary_cross_entropy_with_logits` of logits and probabilities of one shape."""
 
-    def __init__(self, reduction: str = "mean", pos_weight: Any = None) -> None:
-        super().__init__(reduction=reduction, pos_weight=pos_weight)
+    def __init__(self, weight: Any = None, reduction: str = "mean", pos_weight: Any = None) -> None:
+        super().__init__(weight=weight, reduction=reduction, pos_weight=pos_weight)
 
     def forward(self, logits: Tensor, target: Any) -> Tensor:
         return loss.binary_cross_entropy_with_logits(logits, target, **self.options)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..engine import defaults
+from ..engine.batch import Batch
 from ..engine.tensor import Tensor
 from ..errors import OptionError, ShapeError
 from ..ops import layer_norms, normalization
@@ -239,7 +240,10 @@ class InstanceNorm(Module):
     def forward(self, x: Tensor) -> Tensor:
         name = type(self).__name__
         need_tensor(name, x)
-        if x.ndim != self.layout.count(",") + 1 or x.shape[1] != self.num_features:
+        batch = Batch((0,), self.layout.count(",") + 1)
+        if batch.is_lacking([x]):
+            return batch.of_one(self.forward, [x], {})
+        if x.ndim != batch.axes or x.shape[1] != self.num_features:
             raise ShapeError(
                 f"{name}: input must be {self.layout} with {self.num_features} channels C, "
                 f"got {x.shape}"
@@ -269,7 +273,7 @@ class InstanceNorm1d(InstanceNorm):
 
 
 class InstanceNorm2d(InstanceNorm):
-    """Standardise each channel of each image (N, C, H, W): see `tg.instance_norm`.
+    """Standardise each channel of each image (N, C, H, W), or of one: see `tg.instance_norm`.
 
     Args:
         num_features: channels C.

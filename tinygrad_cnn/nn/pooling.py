@@ -20,7 +20,14 @@ class _WindowPool(Module):
 
     def describe(self) -> str:
         stride = self.kernel_size if self.stride is None else self.stride
-        rest = unusual(self, padding=0, dilation=1, ceil_mode=False, count_include_pad=True)
+        rest = unusual(
+            self,
+            padding=0,
+            dilation=1,
+            ceil_mode=False,
+            count_include_pad=True,
+            divisor_override=None,
+        )
         return f"kernel_size={self.kernel_size}, stride={stride}{rest}"
 
 
@@ -51,14 +58,22 @@ class _AvgPool(_WindowPool):
         padding: Any = 0,
         ceil_mode: bool = False,
         count_include_pad: bool = True,
+        divisor_override: int | None = None,
     ) -> None:
         super().__init__()
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
         self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
+        self.divisor_override = divisor_override
 
     def forward(self, x: Tensor) -> Tensor:
         return type(self).op(
-            x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
+            x,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
+            self.divisor_override,
         )
 
 
@@ -98,7 +113,7 @@ class AvgPool2d(_AvgPool):
     Args:
         kernel_size: of the window; an int or one for each axis.
         stride: how far it moves; the kernel's size if None.
-        padding, ceil_mode, count_include_pad: as for the op.
+        padding, ceil_mode, count_include_pad, divisor_override: as for the op.
     """
 
     op = pooling.avg_pool2d

@@ -18,6 +18,7 @@ from .adaptive import (
     adaptive_max_pool3d,
 )
 from .attention import scaled_dot_product_attention
+from .class_losses import cross_entropy, nll_loss
 from .convolution import (
     conv1d,
     conv2d,
@@ -73,7 +74,7 @@ from .index import embedding
 from .layer_norms import group_norm, instance_norm, layer_norm, rms_norm
 from .linear import linear
 from .locally_connected import locally_connected2d, unfold2d
-from .loss import binary_cross_entropy_with_logits, cross_entropy, mse_loss, nll_loss
+from .loss import binary_cross_entropy_with_logits, mse_loss
 from .matmul import matmul
 from .moving import expand_dims, flip, moveaxis, pad, repeat, roll, split, squeeze, stack, take
 from .normalization import batch_norm, batch_norm_eval, batch_norm_train

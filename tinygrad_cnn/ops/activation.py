@@ -12,6 +12,7 @@ import numpy as np
 from numpy.polynomial import Chebyshev
 
 from ..engine.op import Op, Shape, constant, op
+from ..errors import OptionError
 from .elementwise import clip, exp, floating, sigmoid, tanh, where
 from .options import choice, number
 
@@ -93,23 +94,44 @@ def _(at: Shape, x: Any) -> Any:
 
 
 @op(elementwise=True)
-def softplus(x: Any) -> Any:
-    """log(1 + eˣ), a smooth ReLU; stable for x of any size.
+def softplus(x: Any, *, beta: float = 1.0, threshold: float = 20.0) -> Any:
+    """log(1 + e^(beta·x))/beta, a smooth ReLU; stable for x of any size.
+
+    Args:
+        beta: how sharp the bend is; not 0.
+        threshold: where beta·x is larger, the result is x, as in PyTorch; inf for nowhere.
+
+    Raises:
+        OptionError: beta is 0, or they are no numbers.
 
     Example:
         >>> import numpy as np, tinygrad_cnn as tg
         >>> tg.softplus(np.array([0.0, 1000.0])).round(4).tolist()
         [0.6931, 1000.0]
+        >>> tg.softplus(np.array([0.0]), beta=2).round(4).tolist()
+        [0.3466]
     """
-    return np.logaddexp(x, 0)
+    scaled = floating(x) * beta
+    return np.where(scaled > threshold, x, np.logaddexp(scaled, 0) / beta)
 
 
-softplus.vjp(lambda g, y, x: g * sigmoid(x))
+@softplus.check
+def _(x: Any, *, beta: float, threshold: float) -> dict[str, Any]:
+    beta = number("softplus", "beta", beta)
+    if not beta:
+        raise OptionError("softplus: beta must not be 0, since the result is divided by it")
+    return {"beta": beta, "threshold": number("softplus", "threshold", threshold)}
+
+
+@softplus.vjp
+def _(g: Any, y: Any, x: Any, *, beta: float, threshold: float) -> Any:
+    return where(constant(x) * beta > threshold, g, g * sigmoid(x * beta))
 
 
 @softplus.definition
-def _(at: Shape, x: Any) -> Any:
-    return (1 + x[at].exp()).log()
+def _(at: Shape, x: Any, *, beta: float, threshold: float) -> Any:
+    scaled = beta * x[at]
+    return x[at] if scaled > threshold else (1 + scaled.exp()).log() / beta
 
 
 def _erfc_chebyshev() -> Chebyshev:

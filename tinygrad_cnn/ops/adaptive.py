@@ -20,7 +20,7 @@ from .elementwise import where
 from .moving import take
 from .options import is_integer, need_floating
 from .pooling import unpool
-from .windows import layout
+from .windows import layouts
 
 
 def windows(n: int, o: int) -> list[range]:
@@ -32,7 +32,7 @@ def _check_output_size(d: int, name: str) -> Any:
     def check(x: Any, *, output_size: Any) -> dict[str, Any]:
         shape = np.shape(x)
         if len(shape) != d + 2 or 0 in shape[2:]:
-            raise ShapeError(f"{name}: input must be ({layout(d)}) with cells to pool, got {shape}")
+            raise ShapeError(f"{name}: input must be {layouts(d)}, with cells to pool; got {shape}")
         need_floating(name, x)
         sizes = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size,) * d
         if len(sizes) != d or not all(s is None or (is_integer(s) and s > 0) for s in sizes):
@@ -61,7 +61,7 @@ def _declare(name: str, d: int, forward: Any, about: str) -> Op:
     """An adaptive pooling over d axes: its name, documentation, check and cost."""
     forward.__doc__ = _DOC.format(name=name, d=d, about=about)
     pool: Op = op(f"{name}{d}d", forward)
-    pool.check(_check_output_size(d, pool.name))
+    pool.batched("x", axes=d + 2).check(_check_output_size(d, pool.name))
     pool.multiply_adds(lambda out, x, **o: math.prod(x))
     return pool
 
@@ -69,7 +69,7 @@ def _declare(name: str, d: int, forward: Any, about: str) -> Op:
 _DOC = """{about}
 
     Args:
-        x: (N, C, …) with {d} spatial axes.
+        x: (N, C, …) with {d} spatial axes, or one example, (C, …).
         output_size: an int, or {d} of them; None keeps an axis as it is.
 
     Raises:

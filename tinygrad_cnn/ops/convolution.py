@@ -23,7 +23,7 @@ from ..engine.op import Op, Shape, op
 from ..errors import DtypeError, OptionError, ShapeError
 from ..kernels.convolution import convolve, convolve_input_grad, convolve_weight_grad, output_sizes
 from .options import integer, is_integer
-from .windows import Pairs, layout, per_axis, read, window_options
+from .windows import Pairs, layout, layouts, per_axis, read, window_options
 
 
 class _Family:
@@ -38,6 +38,8 @@ class _Family:
         self.transpose.check_shapes(self._check_transpose)
         self.weight_grad.check_shapes(self._check_weight_grad)
         self._declare_gradients()
+        self.conv.batched("x", axes=d + 2)
+        self.transpose.batched("x", axes=d + 2)
         self.conv.definition(_define_convolution).multiply_adds(
             lambda out, x, w, b, **o: math.prod(out) * math.prod(w[1:])
         )
@@ -133,7 +135,7 @@ class _Family:
         X, W = np.shape(x), np.shape(w)
         if len(X) != self.d + 2 or 0 in X[2:]:
             empty = ", which has no cells" if 0 in X[2:] else ""
-            raise ShapeError(f"{name}: input must be ({layout(self.d)}), got {X}{empty}")
+            raise ShapeError(f"{name}: input must be {layouts(self.d)}; got {X}{empty}")
         if len(W) != self.d + 2 or 0 in W:
             order = "in, out/groups" if name.startswith("conv_transpose") else "out, in/groups"
             raise ShapeError(
@@ -355,7 +357,7 @@ def _define_weight_grad(
 _CONV = """Convolution over {d} spatial axes.
 
     Args:
-        x: the input, (N, C, {sizes}).
+        x: the input, (N, C, {sizes}), or one example, (C, {sizes}).
         w: the kernels, (O, C/groups, …): one for each of O output channels.
         b: a bias for each output channel, (O,), or None.
         stride: how far the window moves; an int or {d} of them.
@@ -365,7 +367,8 @@ _CONV = """Convolution over {d} spatial axes.
         groups: into how many groups input and output channels are split, each convolved by itself.
 
     Returns:
-        (N, O, …) with ⌊(n + before + after − dilation·(k−1) − 1)/stride⌋ + 1 along each axis.
+        (N, O, …), or (O, …), with ⌊(n + before + after − dilation·(k−1) − 1)/stride⌋ + 1 along
+        each axis.
 
     Raises:
         ShapeError, DtypeError, OptionError: naming the sizes that do not fit.
@@ -381,7 +384,7 @@ _TRANSPOSE = """Transposed convolution over {d} spatial axes: each input spreads
     It is the gradient of `conv{d}d` at its input; with a stride it makes images larger.
 
     Args:
-        x: the input, (N, C, {sizes}).
+        x: the input, (N, C, {sizes}), or one example, (C, {sizes}).
         w: the kernels, (C, O/groups, …): as for the convolution that it is the gradient of.
         b: a bias for each output channel, (O,), or None.
         stride: how far apart the kernels are laid down; an int or {d} of them.
@@ -392,8 +395,8 @@ _TRANSPOSE = """Transposed convolution over {d} spatial axes: each input spreads
         dilation: the distance between kernel elements.
 
     Returns:
-        (N, O, …) with (n−1)·stride − before − after + dilation·(k−1) + output_padding + 1 along
-        each axis.
+        (N, O, …), or (O, …), with (n−1)·stride − before − after + dilation·(k−1) + output_padding
+        + 1 along each axis.
 
     Raises:
         ShapeError, DtypeError, OptionError: naming the sizes that do not fit.

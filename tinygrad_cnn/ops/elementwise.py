@@ -16,7 +16,6 @@ import numpy as np
 from ..engine.definition import broadcast_index
 from ..engine.op import Op, Shape, constant, op
 from ..errors import DtypeError, OptionError
-from .options import number
 
 _NEVER_RAISE = {operator.add, operator.sub, operator.mul, operator.neg, abs}
 
@@ -147,15 +146,17 @@ where: Op = _elementwise(
 )
 
 
+def _wins(beats: Any, b: Any, a: Any) -> Any:
+    """Where b wins over a, which does if they are equal; NaN wins over all but another NaN."""
+    a, b = constant(a), constant(b)
+    return beats(b, a) | ((b != b) & (a == a))
+
+
 def _first_wins(beats: Any) -> tuple[Any, Any]:
     """The vjps of maximum or minimum: the one that wins gets the gradient, a if they are equal."""
-
-    def second(a: Any, b: Any) -> Any:
-        return beats(b, a) | ((b != b) & (a == a))  # NaN wins over all but another NaN
-
     return (
-        lambda g, y, a, b: where(second(constant(a), constant(b)), 0.0, g),
-        lambda g, y, a, b: where(second(constant(a), constant(b)), g, 0.0),
+        lambda g, y, a, b: where(_wins(beats, b, a), 0.0, g),
+        lambda g, y, a, b: where(_wins(beats, b, a), g, 0.0),
     )
 
 
@@ -322,13 +323,17 @@ fmod = _remainder_of(
 
 
 @op(elementwise=True)
-def clip(x: Any, *, min: float | None = None, max: float | None = None) -> Any:
+def clip(x: Any, min: Any = None, max: Any = None) -> Any:
     """x, but no less than `min` and no more than `max`; the gradient passes in min ≤ x ≤ max.
 
-    Both are numbers; for bounds that differ from element to element use `maximum` and `minimum`.
+    Elsewhere it goes to the bound. This is ``minimum(maximum(x, min), max)``.
+
+    Args:
+        min, max: numbers, or arrays that broadcast with x; None for no bound. Where min > max, the
+            result is max.
 
     Raises:
-        OptionError: neither bound is given, or min > max.
+        OptionError: neither bound is given.
 
     Example:
         >>> import tinygrad_cnn as tg
@@ -339,28 +344,37 @@ def clip(x: Any, *, min: float | None = None, max: float | None = None) -> Any:
 
 
 @clip.check
-def _(x: Any, *, min: float | None, max: float | None) -> dict[str, Any]:
+def _(x: Any, min: Any, max: Any) -> dict[str, Any]:
     if min is None and max is None:
         raise OptionError("clip: give min, max, or both")
-    low = None if min is None else number("clip", "min", min)
-    high = None if max is None else number("clip", "max", max)
-    if low is not None and high is not None and low > high:
-        raise OptionError(f"clip: min {min} is larger than max {max}")
-    return {"min": low, "max": high}
+    return {}
 
 
-@clip.vjp
-def _(g: Any, y: Any, x: Any, *, min: float | None, max: float | None) -> Any:
-    value = constant(x)
-    inside = (value >= (-math.inf if min is None else min)) & (
-        value <= (math.inf if max is None else max)
-    )
-    return where(inside, g, 0.0)
+def _bound_taken(x: Any, min: Any, max: Any) -> tuple[Any, Any]:
+    """Where the result is `min`, and where it is `max`."""
+    low = np.False_ if min is None else _wins(operator.gt, min, x)
+    if max is None:
+        return low, np.False_
+    raised = constant(x) if min is None else np.maximum(constant(x), constant(min))
+    high = _wins(operator.lt, max, raised)
+    return low & ~high, high
+
+
+def _clip_vjp(g: Any, y: Any, x: Any, min: Any, max: Any) -> Any:
+    low, high = _bound_taken(x, min, max)
+    return where(low | high, 0.0, g)
+
+
+clip.vjp(
+    _clip_vjp,
+    lambda g, y, x, min, max: where(_bound_taken(x, min, max)[0], g, 0.0),
+    lambda g, y, x, min, max: where(_bound_taken(x, min, max)[1], g, 0.0),
+)
 
 
 @clip.definition
-def _(at: Shape, x: Any, *, min: float | None, max: float | None) -> Any:
-    value = x[broadcast_index(at, x.shape)]
-    if min is not None and value < min:
-        return min
-    return max if max is not None and value > max else value
+def _(at: Shape, x: Any, min: Any, max: Any) -> Any:
+    value, low, high = (v if v is None else v[broadcast_index(at, v.shape)] for v in (x, min, max))
+    if low is not None and low > value:
+        value = low
+    return high if high is not None and high < value else value

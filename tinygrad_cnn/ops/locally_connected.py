@@ -19,7 +19,7 @@ from ..kernels.windows import output_sizes
 from .einsum import einsum
 from .moving import pad
 from .shape import getitem, scatter_add
-from .windows import padding_pairs, per_axis
+from .windows import layouts, padding_pairs, per_axis
 
 
 @op
@@ -74,7 +74,7 @@ def locally_connected2d(x: Any, w: Any, b: Any = None, *, stride: Any = 1, paddi
     """A convolution with another kernel at every position.
 
     Args:
-        x: (N, C, H, W).
+        x: (N, C, H, W), or one example, (C, H, W).
         w: the kernels, (O, C, kh, kw, OH, OW).
         b: a bias for each output, (O, OH, OW), or None.
         stride, padding: as for `conv2d`.
@@ -95,6 +95,7 @@ def locally_connected2d(x: Any, w: Any, b: Any = None, *, stride: Any = 1, paddi
     return y if b is None else y + b
 
 
+locally_connected2d.batched("x", axes=4)
 _FORWARD = "ncabij,ocabij->noij"
 
 
@@ -107,7 +108,7 @@ def _windows(x: Any, w: Any, stride: Shape, padding: Any) -> Any:
 def _(x: Any, w: Any, b: Any, *, stride: Any, padding: Any) -> dict[str, Any]:
     name, X, W = "locally_connected2d", np.shape(x), np.shape(w)
     if len(X) != 4:
-        raise ShapeError(f"{name}: input must be (N, C, H, W), got {X}")
+        raise ShapeError(f"{name}: input must be {layouts(2)}; got {X}")
     if len(W) != 6 or 0 in W:
         raise ShapeError(f"{name}: weight must be (O, C, kh, kw, OH, OW), no size 0, got {W}")
     dtypes = {str(np.asarray(a).dtype) for a in (x, w, b) if a is not None}

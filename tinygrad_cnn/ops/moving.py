@@ -431,8 +431,8 @@ def pad(x: Any, *, pad_width: Any, mode: str = "constant", constant_values: floa
 
     Args:
         pad_width: an int, one (before, after) for all axes, or one for each axis.
-        mode: "constant" (of `constant_values`), "reflect" (mirrored at the border element), or
-            "edge" (the border element again).
+        mode: "constant" (of `constant_values`), "reflect" (mirrored at the border element), "edge"
+            (the border element again), or "wrap" (from the other end: PyTorch's "circular").
 
     Raises:
         OptionError: another mode, or a width that does not fit.
@@ -462,11 +462,11 @@ def _(x: Any, *, pad_width: Any, mode: str, constant_values: float) -> dict[str,
             f"pad: pad_width must be an int ≥ 0, (before, after), or {len(shape)} such pairs for "
             f"{shape}, got {pad_width!r}"
         )
-    choice("pad", "mode", mode, ("constant", "reflect", "edge"))
+    choice("pad", "mode", mode, ("constant", "reflect", "edge", "wrap"))
     pairs = tuple((int(before), int(after)) for before, after in widths)
     for n, pair in zip(shape, pairs, strict=True):
         if (mode == "reflect" and max(pair) >= max(n, 1)) or (
-            mode == "edge" and n == 0 and any(pair)
+            mode in ("edge", "wrap") and n == 0 and any(pair)
         ):
             raise ShapeError(f"pad: {mode} cannot pad {pair} elements onto {n} of {shape}")
     return {
@@ -501,6 +501,8 @@ def _(at: Shape, x: Any, *, pad_width: Any, mode: str, constant_values: float) -
                 return constant_values
             if mode == "edge":
                 source = 0 if source < 0 else n - 1
+            elif mode == "wrap":
+                source %= n
             else:
                 source = -source if source < 0 else 2 * (n - 1) - source
         index.append(source)

@@ -44,10 +44,14 @@ def normalised_element(
     return y if bias is None else y + bias[which]
 
 
-def _check(name: str, x: Any, eps: float, **per_channel: Any) -> dict[str, Any]:
-    shape = np.shape(x)
+def _check_rank(name: str, shape: Shape) -> None:
     if len(shape) < 2:
         raise ShapeError(f"{name}: input must be (N, C) or (N, C, …), got {shape}")
+
+
+def _check(name: str, x: Any, eps: float, **per_channel: Any) -> dict[str, Any]:
+    shape = np.shape(x)
+    _check_rank(name, shape)
     need_floating(name, x)
     dtype = np.asarray(x).dtype
     for which, v in per_channel.items():
@@ -268,6 +272,7 @@ def batch_norm(
     if running_mean is None and running_var is None:
         return batch_norm_train(x, weight, bias, eps=eps)[0]
     shape = np.shape(constant(x))
+    _check_rank("batch_norm", shape)
     for which, running in (("running_mean", running_mean), ("running_var", running_var)):
         check_running("batch_norm", which, running, shape)
     y, mean, var = batch_norm_train(x, weight, bias, eps=eps)

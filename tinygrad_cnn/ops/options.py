@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.op import Shape
-from ..errors import DtypeError, OptionError
+from ..engine.node import Handle
+from ..engine.op import Shape, constant
+from ..errors import DtypeError, GraphError, OptionError, ShapeError
 
 # As tuples: int | np.integer would make a new union at every call.
 _INTEGERS, _FLOATS = (int, np.integer), (float, np.floating)
@@ -96,3 +97,32 @@ def sizes(name: str, option: str, value: Any) -> Shape:
     if not all(map(is_integer, given)):
         raise OptionError(f"{name}: {option} must be an int or a tuple of ints, got {value!r}")
     return tuple(map(int, given))
+
+
+def reduction(name: str, value: Any) -> str:
+    """How a loss is reduced: "mean", "sum" or "none".
+
+    Raises:
+        OptionError: anything else.
+    """
+    return choice(name, "reduction", value, ("mean", "sum", "none"))
+
+
+def constant_array(name: str, option: str, value: Any, dtype: Any) -> Any:
+    """An array of some dtype, or None.
+
+    Raises:
+        GraphError: it asks for a gradient.
+        ShapeError, DtypeError: it is ragged, or holds no real numbers.
+    """
+    if isinstance(value, Handle) and value.node.needs_grad:
+        raise GraphError(f"{name}: {option} has no gradient; pass {option}.detach()")
+    if value is None:
+        return None
+    try:
+        array = np.asarray(constant(value))
+    except ValueError as error:  # ragged
+        raise ShapeError(f"{name}: {option} is no array: {error}") from error
+    if array.dtype.kind not in "fiub":
+        raise DtypeError(f"{name}: {option} must hold real numbers, got {array.dtype}")
+    return array.astype(dtype, copy=False)

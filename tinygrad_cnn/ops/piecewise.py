@@ -14,6 +14,7 @@ from ..engine.op import Shape, constant, op
 from ..errors import DtypeError, OptionError, ShapeError
 from .elementwise import floating, where
 from .options import number
+from .shape import reshape
 
 # --- activations -----------------------------------------------------------------------------
 
@@ -122,7 +123,7 @@ def prelu(x: Any, weight: Any) -> Any:
 
     Args:
         x: floating, (N, C, …), or of any shape if there is one weight.
-        weight: one slope, (1,), or one for each channel, (C,). At 0 it is the gradient.
+        weight: one slope, (1,) or (), or one for each channel, (C,). At 0 it is the gradient.
 
     Raises:
         ShapeError: weight is neither.
@@ -138,14 +139,14 @@ def prelu(x: Any, weight: Any) -> Any:
 
 def _slopes(weight: Any, ndim: int) -> Any:
     """The weight, shaped to be multiplied with x: along axis 1, or one number for all."""
-    return weight.reshape((-1, *(1,) * (ndim - 2))) if ndim > 1 else weight.reshape((1,) * ndim)
+    return reshape(weight, (-1, *(1,) * (ndim - 2)) if ndim > 1 else (1,) * ndim)
 
 
 @prelu.check
 def _(x: Any, weight: Any) -> dict[str, Any]:
     x, weight = np.asarray(x), np.asarray(weight)
     channels = x.shape[1] if x.ndim > 1 else 1
-    if weight.shape not in {(1,), (channels,)}:
+    if weight.shape not in {(), (1,), (channels,)}:
         raise ShapeError(
             f"prelu: weight must have shape (1,)"
             f"{f' or ({channels},), one for each channel' if channels != 1 else ''} of input "
@@ -162,16 +163,18 @@ def _(x: Any, weight: Any) -> dict[str, Any]:
 def _(g: Any, y: Any, x: Any, weight: Any) -> tuple[Any, Any]:
     positive = constant(x) > 0
     to_weight = where(positive, 0.0, g * x)
-    axes = [a for a in range(g.ndim) if a != 1 or weight.shape == (1,)]
+    shape = np.shape(weight)
+    axes = [a for a in range(g.ndim) if a != 1 or math.prod(shape) == 1]
     return (
         where(positive, g, g * _slopes(weight, g.ndim)),
-        to_weight.sum(axis=tuple(axes)).reshape(weight.shape),
+        to_weight.sum(axis=tuple(axes)).reshape(shape),
     )
 
 
 @prelu.definition
 def _(at: Shape, x: Any, weight: Any) -> Any:
-    return x[at] if x[at] > 0 else weight[(at[1] if weight.shape != (1,) else 0,)] * x[at]
+    channel = (at[1] if math.prod(weight.shape) > 1 else 0,) if weight.shape else ()
+    return x[at] if x[at] > 0 else weight[channel] * x[at]
 
 
 prelu.multiply_adds(lambda out, x, weight: math.prod(out))

@@ -14,8 +14,8 @@ from ..errors import OptionError, ShapeError
 from ..kernels import pooling as kernels
 from ..kernels.windows import output_size, output_sizes, span
 from . import reduce
-from .options import flag, need_floating, sizes
-from .windows import Pairs, layout, per_axis, read, window_options
+from .options import flag, integer, need_floating, sizes
+from .windows import Pairs, layouts, per_axis, read, window_options
 
 
 def _window_options(
@@ -31,22 +31,22 @@ def _window_options(
     """Kernel, stride, padding and dilation in canonical form, checked against the input."""
     shape = np.shape(x)
     if len(shape) != d + 2:
-        raise ShapeError(f"{name}: input must be ({layout(d)}), got {shape}")
+        raise ShapeError(f"{name}: input must be {layouts(d)}; got {shape}")
     need_floating(name, x)
     kernel = per_axis(kernel_size, d, name, "kernel_size", 1)
     stride = kernel if stride is None else stride
     stride, pairs, dilation = window_options(name, d, kernel, stride, padding, dilation)
     ceil_mode = flag(name, "ceil_mode", ceil_mode)
-    extended = _extended(shape[2:], kernel, stride, pairs, dilation, ceil_mode)
-    for n, k, s, pair, wide, e in zip(
-        shape[2:], kernel, stride, pairs, extended, dilation, strict=True
+    wide = extended(shape[2:], kernel, stride, pairs, dilation, ceil_mode)
+    for n, k, s, pair, around, e in zip(
+        shape[2:], kernel, stride, pairs, wide, dilation, strict=True
     ):
         if 2 * max(pair) > k:
             raise OptionError(
                 f"{name}: padding {pairs} is more than half of kernel {kernel}, so that windows "
                 "could lie wholly in the padding"
             )
-        out = output_size(n, k, s, wide, e)
+        out = output_size(n, k, s, around, e)
         if out < 1:
             raise ShapeError(
                 f"{name}: kernel {kernel} does not fit into input {shape[2:]} with padding {pairs}"
@@ -66,7 +66,7 @@ def _window_options(
     }
 
 
-def _extended(
+def extended(
     size: Shape, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape, ceil_mode: bool
 ) -> Pairs:
     """The padding; with `ceil_mode` enough more at the end for a last window to fit.
@@ -75,12 +75,12 @@ def _extended(
     """
     if not ceil_mode:
         return padding
-    extended = []
+    found = []
     for n, k, s, (before, after), e in zip(size, kernel, stride, padding, dilation, strict=True):
         rest = -(n + before + after - span(k, e)) % s
         starts_at = n + after + rest - span(k, e)
-        extended.append((before, after + (rest if starts_at < n else 0)))
-    return tuple(extended)
+        found.append((before, after + (rest if starts_at < n else 0)))
+    return tuple(found)
 
 
 def _cells(
@@ -99,8 +99,8 @@ def _max_pool(d: int) -> Op:
     def windows(
         size: Shape, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
     ) -> tuple[Any, Any, Any, Any]:
-        extended = _extended(size, kernel_size, stride, padding, dilation, ceil_mode)
-        return kernel_size, stride, extended, dilation
+        wide = extended(size, kernel_size, stride, padding, dilation, ceil_mode)
+        return kernel_size, stride, wide, dilation
 
     def forward(
         x: Any,
@@ -120,7 +120,7 @@ def _max_pool(d: int) -> Op:
     gets the gradient. A NaN wins over all else.
 
     Args:
-        x: (N, C, …) with {d} spatial axes.
+        x: (N, C, …) with {d} spatial axes, or one example, (C, …).
         kernel_size: of the window; an int or {d} of them.
         stride: how far it moves; the kernel's size if None.
         padding: on both sides; at most half of the kernel.
@@ -139,6 +139,7 @@ def _max_pool(d: int) -> Op:
         True
     """
     pool: Op = op(f"max_pool{d}d", forward)
+    pool.batched("x", axes=d + 2)
 
     @pool.check_shapes
     def _(x: Any, **options: Any) -> dict[str, Any]:
@@ -242,12 +243,19 @@ def _average_pool(d: int) -> tuple[Op, Op]:
     def windows(
         size: Shape, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, **_: Any
     ) -> tuple[Any, Any, Any]:
-        return kernel_size, stride, _extended(size, kernel_size, stride, padding, ones, ceil_mode)
+        return kernel_size, stride, extended(size, kernel_size, stride, padding, ones, ceil_mode)
 
     def counts(
-        size: Shape, dtype: Any, found: tuple[Any, Any, Any], padding: Any, count_include_pad: bool
+        size: Shape,
+        dtype: Any,
+        found: tuple[Any, Any, Any],
+        padding: Any,
+        count_include_pad: bool,
+        divisor_override: int | None,
     ) -> Any:
-        """By how many elements the sum of each of the windows `found` is divided."""
+        """By what the sum of each of the windows `found` is divided."""
+        if divisor_override is not None:
+            return divisor_override
         kernel, stride, wide = found
         if count_include_pad:  # of the input and its padding, but not of what ceil_mode adds
             size = tuple(n + sum(pair) for n, pair in zip(size, padding, strict=True))
@@ -264,22 +272,25 @@ def _average_pool(d: int) -> tuple[Op, Op]:
         padding: Any = 0,
         ceil_mode: bool = False,
         count_include_pad: bool = True,
+        divisor_override: int | None = None,
     ) -> Any:
         size = x.shape[2:]
         found = windows(size, kernel_size, stride, padding, ceil_mode)
         y = kernels.sum_pool(x, *found)
-        y /= counts(size, x.dtype, found, padding, count_include_pad)
+        y /= counts(size, x.dtype, found, padding, count_include_pad, divisor_override)
         return y
 
     forward.__doc__ = f"""The mean of each window, in each channel by itself.
 
     Args:
-        x: (N, C, …) with {d} spatial axes.
+        x: (N, C, …) with {d} spatial axes, or one example, (C, …).
         kernel_size: of the window; an int or {d} of them.
         stride: how far it moves; the kernel's size if None.
         padding: zeros on both sides; at most half of the kernel.
         ceil_mode: whether a last window may reach over the end.
         count_include_pad: whether the padding's zeros count as elements of the mean.
+        divisor_override: by what the sum of each window is divided, an int ≥ 1; None for the
+            number of its elements.
 
     Raises:
         ShapeError, DtypeError, OptionError: naming the sizes that do not fit.
@@ -293,12 +304,21 @@ def _average_pool(d: int) -> tuple[Op, Op]:
         1.0
     """
     pool: Op = op(f"avg_pool{d}d", forward)
+    pool.batched("x", axes=d + 2)
 
-    def canonical(name: str, x: Any, count_include_pad: bool, **options: Any) -> dict[str, Any]:
+    def canonical(
+        name: str, x: Any, count_include_pad: bool, divisor_override: Any, **options: Any
+    ) -> dict[str, Any]:
         """The options of a pooling of x, checked."""
         found = _window_options(x, d, name, **options)
         del found["dilation"]
-        return {**found, "count_include_pad": flag(name, "count_include_pad", count_include_pad)}
+        if divisor_override is not None:
+            divisor_override = integer(name, "divisor_override", divisor_override, least=1)
+        return {
+            **found,
+            "count_include_pad": flag(name, "count_include_pad", count_include_pad),
+            "divisor_override": divisor_override,
+        }
 
     @pool.check_shapes
     def _(x: Any, **options: Any) -> dict[str, Any]:
@@ -314,10 +334,11 @@ def _average_pool(d: int) -> tuple[Op, Op]:
         padding: Any,
         ceil_mode: bool,
         count_include_pad: bool,
+        divisor_override: int | None = None,
     ) -> Any:
         """g shared out evenly over each window: the gradient of average pooling."""
         found = windows(size, kernel_size, stride, padding, ceil_mode)
-        share = g / counts(size, g.dtype, found, padding, count_include_pad)
+        share = g / counts(size, g.dtype, found, padding, count_include_pad, divisor_override)
         return kernels.sum_pool_input_grad(share, *found, size)
 
     @spread.check
@@ -340,6 +361,8 @@ def _average_pool(d: int) -> tuple[Op, Op]:
         """The cells of a window, and by how many its sum is divided."""
         kernel, stride, wide = windows(size, **options)
         cells = _cells(at, size, kernel, stride, wide, ones)
+        if options["divisor_override"] is not None:
+            return cells, options["divisor_override"]
         if not options["count_include_pad"]:
             return cells, len(cells)
         padding = options["padding"]

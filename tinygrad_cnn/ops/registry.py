@@ -22,6 +22,7 @@ FAMILIES = (
     "linear",
     "softmax",
     "attention",
+    "class_losses",
     "loss",
     "convolution",
     "locally_connected",

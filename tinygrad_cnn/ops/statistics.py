@@ -14,13 +14,15 @@ from ..errors import OptionError
 from .axes import Axis, axes_checked, elements, need_elements, one_axis, reduced_axes, with_ones
 from .elementwise import exp, floating, where
 from .moving import flip
-from .options import flag, is_integer
+from .options import flag, number
 from .softmax import log_sum_exp
 
 
 @op
-def var(x: Any, *, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
+def var(x: Any, *, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Any:
     """The variance over `axis`: squared distances from the mean, summed, ÷ (n − ddof).
+
+    ddof ("degrees of freedom") is a number, whole or not, from 0 to less than n.
 
     Raises:
         ShapeError, DtypeError: an axis out of range, given twice, or no int.
@@ -35,7 +37,7 @@ def var(x: Any, *, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> 
 
 
 @op
-def std(x: Any, *, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
+def std(x: Any, *, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Any:
     """The standard deviation over `axis`, √var. Where it is 0 its gradient is taken as 0.
 
     Raises:
@@ -61,15 +63,18 @@ def _spread(measure: Any, x: Any, axis: Any, **options: Any) -> Any:
 for _op in (var, std):
 
     @_op.check
-    def _(x: Any, *, axis: Axis, ddof: int, keepdims: bool, name: str = _op.name) -> dict[str, Any]:
+    def _(
+        x: Any, *, axis: Axis, ddof: float, keepdims: bool, name: str = _op.name
+    ) -> dict[str, Any]:
         axes = reduced_axes(axis, np.ndim(x), name)
         count = math.prod(np.shape(x)[a] for a in axes)
-        if not is_integer(ddof) or not 0 <= ddof < max(count, 1):
+        ddof = number(name, "ddof", ddof, least=0)
+        if ddof >= max(count, 1):
             raise OptionError(
-                f"{name}: ddof must be an int in 0 … {max(count - 1, 0)} for {count} elements "
-                f"of {np.shape(x)}, got {ddof!r}"
+                f"{name}: ddof must be less than the number of elements, {count} of "
+                f"{np.shape(x)}, got {ddof!r}"
             )
-        return {"axis": axes, "ddof": int(ddof), "keepdims": flag(name, "keepdims", keepdims)}
+        return {"axis": axes, "ddof": ddof, "keepdims": flag(name, "keepdims", keepdims)}
 
     _op.multiply_adds(lambda out, x, **o: 2 * math.prod(x))
 
@@ -78,38 +83,38 @@ def _centred(x: Any, axis: tuple[int, ...]) -> Any:
     return x - x.mean(axis=axis, keepdims=True)
 
 
-def _divisor(x: Any, axis: tuple[int, ...], ddof: int) -> int:
+def _divisor(x: Any, axis: tuple[int, ...], ddof: float) -> float:
     """n − ddof; 1 if there are no elements, since then there is no gradient to divide."""
     return math.prod(x.shape[a] for a in axis) - ddof or 1
 
 
 @var.vjp
-def _(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
+def _(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], ddof: float, keepdims: bool) -> Any:
     scale = g.reshape(with_ones(x.shape, axis)) * (2 / _divisor(x, axis, ddof))
     return scale * _centred(x, axis)
 
 
 @std.vjp
-def _(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
+def _(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], ddof: float, keepdims: bool) -> Any:
     shape = with_ones(x.shape, axis)
     zero = np.reshape(constant(y) == 0, shape)
     scale = g.reshape(shape) / where(zero, 1.0, y.reshape(shape))
     return where(zero, 0.0, scale * _centred(x, axis) / _divisor(x, axis, ddof))
 
 
-def _variance_of(at: Shape, x: Any, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
+def _variance_of(at: Shape, x: Any, axis: tuple[int, ...], ddof: float, keepdims: bool) -> Any:
     values = [x[i] for i in elements(at, x.shape, axis, keepdims)]
     mean = add_up(values) / len(values)
     return add_up((value - mean) ** 2 for value in values) / (len(values) - ddof)
 
 
 @var.definition
-def _(at: Shape, x: Any, *, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
+def _(at: Shape, x: Any, *, axis: tuple[int, ...], ddof: float, keepdims: bool) -> Any:
     return _variance_of(at, x, axis, ddof, keepdims)
 
 
 @std.definition
-def _(at: Shape, x: Any, *, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Any:
+def _(at: Shape, x: Any, *, axis: tuple[int, ...], ddof: float, keepdims: bool) -> Any:
     return _variance_of(at, x, axis, ddof, keepdims) ** 0.5
 
 

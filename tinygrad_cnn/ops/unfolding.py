@@ -15,7 +15,7 @@ from ..engine.definition import add_up, places
 from ..engine.op import Shape, op
 from ..errors import ShapeError
 from ..kernels.windows import output_sizes
-from .windows import Pairs, padding_pairs, per_axis, read
+from .windows import Pairs, layouts, padding_pairs, per_axis, read
 
 
 def _grids(out: Shape, kernel: Shape, dilation: Shape, stride: Shape) -> Iterator[Any]:
@@ -44,7 +44,7 @@ def unfold(
     """All windows of an image, each as a column: (N, C, H, W) → (N, C·kh·kw, L), also "im2col".
 
     Args:
-        x: (N, C, H, W).
+        x: (N, C, H, W), or one example, (C, H, W).
         kernel_size: of the windows; an int or two of them.
         dilation, padding, stride: as for `conv2d`; the padding is of zeros.
 
@@ -89,7 +89,8 @@ def fold(
     It is the gradient of `unfold`, not its inverse: a cell of several windows is added up.
 
     Args:
-        x: (N, C·kh·kw, L), as `unfold` makes them of an image of `output_size`.
+        x: (N, C·kh·kw, L), or one example, (C·kh·kw, L), as `unfold` makes them of an image of
+            `output_size`.
         output_size: (H, W), or an int for both.
         kernel_size, dilation, padding, stride: as for `unfold`.
 
@@ -135,7 +136,7 @@ def _options(
 def _(x: Any, **options: Any) -> dict[str, Any]:
     shape = np.shape(x)
     if len(shape) != 4:
-        raise ShapeError(f"unfold: input must be (N, C, H, W), got {shape}")
+        raise ShapeError(f"unfold: input must be {layouts(2)}; got {shape}")
     return _options("unfold", shape, shape[2:], **options)[0]
 
 
@@ -143,7 +144,9 @@ def _(x: Any, **options: Any) -> dict[str, Any]:
 def _(x: Any, *, output_size: Any, **options: Any) -> dict[str, Any]:
     shape = np.shape(x)
     if len(shape) != 3:
-        raise ShapeError(f"fold: input must be (N, C·kh·kw, L), got {shape}")
+        raise ShapeError(
+            f"fold: input must be (N, C·kh·kw, L), or (C·kh·kw, L) for one example; got {shape}"
+        )
     size = per_axis(output_size, 2, "fold", "output_size", 0)
     found, out = _options("fold", shape, size, **options)
     cells = math.prod(found["kernel_size"])
@@ -155,6 +158,8 @@ def _(x: Any, *, output_size: Any, **options: Any) -> dict[str, Any]:
     return {"output_size": size, **found}
 
 
+unfold.batched("x", axes=4)
+fold.batched("x", axes=3)
 unfold.vjp(lambda g, y, x, **o: fold(g, output_size=x.shape[2:], **o))
 fold.vjp(lambda g, y, x, output_size, **o: unfold(g, **o))
 

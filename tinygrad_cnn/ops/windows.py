@@ -17,6 +17,11 @@ def layout(d: int) -> str:
     return "N, C, " + ("L" if d == 1 else ", ".join("DHW"[3 - d :]))
 
 
+def layouts(d: int) -> str:
+    """What an input of d spatial axes may be, for error messages: a batch, or one example."""
+    return f"({layout(d)}), or ({layout(d)[3:]}) for one example"
+
+
 _MOST = 2**31 - 1  # a larger window or step fits no array, and would overflow on the way
 
 

@@ -14,7 +14,7 @@ from ..data import Dataset
 from ..engine.tensor import Tensor
 from ..errors import GraphError, OptionError
 from ..nn import Module
-from ..ops.loss import cross_entropy
+from ..ops.class_losses import cross_entropy
 from ..optim import Optimizer, Schedule, clip_grad_norm
 from . import checkpoint as checkpoints
 from .evaluate import accuracy

@@ -177,8 +177,7 @@ def _(x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
 
 @aten("softplus")
 def _(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
-    y = ops.softplus(x) if beta == 1 else ops.divide(ops.softplus(ops.multiply(x, beta)), beta)
-    return ops.where(plain(x) * beta > threshold, x, y)
+    return ops.softplus(x, beta, threshold)
 
 
 @aten("prelu", "_prelu_kernel")
@@ -208,24 +207,22 @@ def _(x: Any) -> Any:
 
 @aten("clamp", "clamp.Tensor", "clip", "clip.Tensor")
 def _(x: Any, min: Any = None, max: Any = None) -> Any:
-    numbers = (int, float, type(None))
-    if isinstance(min, numbers) and isinstance(max, numbers):
-        return ops.clip(x, min, max)
-    if min is not None:
-        x = ops.maximum(*promoted(x, min))
-    return x if max is None else ops.minimum(*promoted(x, max))
+    return _clipped(x, min, max)
 
 
 @aten("clamp_min", "clamp_min.Tensor")
 def _(x: Any, min: Any) -> Any:
-    return ops.clip(x, min) if isinstance(min, int | float) else ops.maximum(*promoted(x, min))
+    return _clipped(x, min, None)
 
 
 @aten("clamp_max", "clamp_max.Tensor")
 def _(x: Any, max: Any) -> Any:
-    return (
-        ops.clip(x, None, max) if isinstance(max, int | float) else ops.minimum(*promoted(x, max))
-    )
+    return _clipped(x, None, max)
+
+
+def _clipped(*operands: Any) -> Any:
+    dtype = result_type(*[x for x in operands if x is not None])
+    return ops.clip(*[x if x is None else cast(x, dtype) for x in operands])
 
 
 # --- what has no gradient ----------------------------------------------------------------------

@@ -18,14 +18,6 @@ _CONVOLUTIONS = {1: ops.conv1d, 2: ops.conv2d, 3: ops.conv3d}
 _TRANSPOSED = {1: ops.conv_transpose1d, 2: ops.conv_transpose2d, 3: ops.conv_transpose3d}
 
 
-def _batched(x: Any, axes: int, compute: Any) -> Any:
-    """Of a single example without a batch axis, as of a batch of one."""
-    if x.ndim == axes + 2:
-        return compute(x)
-    y = compute(ops.reshape(x, (1, *x.shape)))
-    return ops.reshape(y, y.shape[1:])
-
-
 for _axes in (1, 2, 3):
 
     @aten(f"conv{_axes}d", f"conv{_axes}d.padding")
@@ -42,14 +34,9 @@ for _axes in (1, 2, 3):
     ) -> Any:
         if isinstance(padding, bytes):
             padding = padding.decode()
-        options = (_each(stride, axes), padding if isinstance(padding, str) else None)
-        sizes = options[1] or _each(padding, axes)
-        return _batched(
-            x,
-            axes,
-            lambda x: _CONVOLUTIONS[axes](
-                x, weight, bias, options[0], sizes, _each(dilation, axes), groups
-            ),
+        around = padding if isinstance(padding, str) else _each(padding, axes)
+        return _CONVOLUTIONS[axes](
+            x, weight, bias, _each(stride, axes), around, _each(dilation, axes), groups
         )
 
     @aten(f"conv_transpose{_axes}d", f"conv_transpose{_axes}d.input")
@@ -66,11 +53,7 @@ for _axes in (1, 2, 3):
         axes: int = _axes,
     ) -> Any:
         sizes = [_each(s, axes) for s in (stride, padding, output_padding)]
-        return _batched(
-            x,
-            axes,
-            lambda x: _TRANSPOSED[axes](x, weight, bias, *sizes, groups, _each(dilation, axes)),
-        )
+        return _TRANSPOSED[axes](x, weight, bias, *sizes, groups, _each(dilation, axes))
 
 
 def _each(sizes: Any, axes: int) -> tuple[int, ...]:
@@ -94,14 +77,8 @@ def _(
     axes = weight.ndim - 2
     sizes = [_each(s, axes) for s in (stride, padding, output_padding, dilation)]
     if transposed:
-        return _batched(
-            x,
-            axes,
-            lambda x: _TRANSPOSED[axes](x, weight, bias, *sizes[:3], groups, sizes[3]),
-        )
-    return _batched(
-        x, axes, lambda x: _CONVOLUTIONS[axes](x, weight, bias, *sizes[:2], sizes[3], groups)
-    )
+        return _TRANSPOSED[axes](x, weight, bias, *sizes[:3], groups, sizes[3])
+    return _CONVOLUTIONS[axes](x, weight, bias, *sizes[:2], sizes[3], groups)
 
 
 # --- pooling -----------------------------------------------------------------------------------
@@ -129,8 +106,7 @@ for _axes in (1, 2, 3):
         axes: int = _axes,
     ) -> Any:
         sizes = [_each(s, axes) for s in (stride or kernel_size, padding, dilation)]
-        kernel = _each(kernel_size, axes)
-        return _batched(x, axes, lambda x: _MAX[axes](x, kernel, *sizes, ceil_mode))
+        return _MAX[axes](x, _each(kernel_size, axes), *sizes, ceil_mode)
 
     @aten(f"max_pool{_axes}d_with_indices")
     def _(x: Any, *args: Any, name: str = f"max_pool{_axes}d.default") -> Any:
@@ -149,24 +125,19 @@ for _axes in (1, 2, 3):
         axes: int = _axes,
     ) -> Any:
         sizes = [_each(s, axes) for s in (kernel_size, stride or kernel_size, padding)]
-        factor = 1.0
-        if divisor_override is not None:
-            factor, count_include_pad = float(np.prod(sizes[0])) / divisor_override, True
-        y = _batched(x, axes, lambda x: _AVERAGE[axes](x, *sizes, ceil_mode, count_include_pad))
-        return y if factor == 1 else ops.multiply(y, factor)
+        return _AVERAGE[axes](x, *sizes, ceil_mode, count_include_pad, divisor_override)
 
     @aten(f"adaptive_avg_pool{_axes}d", f"_adaptive_avg_pool{_axes}d")
     def _(x: Any, output_size: Any, *, axes: int = _axes) -> Any:
-        return _batched(x, axes, lambda x: _ADAPTIVE_AVERAGE[axes](x, _output(x, output_size)))
+        return _ADAPTIVE_AVERAGE[axes](x, _output(axes, output_size))
 
     @aten(f"adaptive_max_pool{_axes}d")
     def _(x: Any, output_size: Any, *, axes: int = _axes) -> Any:
-        y = _batched(x, axes, lambda x: _ADAPTIVE_MAX[axes](x, _output(x, output_size)))
-        return y, None
+        return _ADAPTIVE_MAX[axes](x, _output(axes, output_size)), None
 
 
-def _output(x: Any, output_size: Any) -> Any:
-    sizes = _each(output_size, x.ndim - 2)
+def _output(axes: int, output_size: Any) -> Any:
+    sizes = _each(output_size, axes)
     return sizes[0] if len(sizes) == 1 else sizes
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,18 +15,23 @@ from . import composed
 from . import without_gradient as steps
 from .table import cast, dtype_of, onnx_op, plain
 
-for _name, _function in {
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "Relu": e.relu,
     "Sigmoid": e.sigmoid,
     "Tanh": e.tanh,
-    "Softplus": activation.softplus,
     "Erf": activation.erf,
     "HardSwish": composed.hard_swish,
     "Mish": composed.mish,
     "Softsign": composed.softsign,
     "PRelu": composed.prelu,
-}.items():
+}
+for _name, _function in _FUNCTIONS.items():
     onnx_op(_name)(_function)
+
+
+@onnx_op("Softplus")
+def _(x: Any) -> Any:
+    return activation.softplus(x, threshold=math.inf)
 
 
 @onnx_op("LeakyRelu")

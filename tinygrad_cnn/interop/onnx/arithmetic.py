@@ -93,14 +93,8 @@ def _(condition: Any, a: Any, b: Any) -> Any:
 
 @onnx_op("Clip")
 def _(x: Any, low: Any = None, high: Any = None) -> Any:
-    bounds = [None if b is None else plain(b).reshape(()) for b in (low, high)]
-    least, most = bounds
-    if least is None and most is None:
-        return x
-    if dtype_of(x).kind == "f" and (least is None or most is None or least <= most):
-        return e.clip(x, *(None if b is None else b.item() for b in bounds))
-    x = x if least is None else e.maximum(x, least)  # of crossed bounds the upper one wins
-    return x if most is None else e.minimum(x, most)
+    bounds = [b if b is None else b.reshape(()) for b in (low, high)]
+    return x if low is None and high is None else e.clip(x, *bounds)
 
 
 @onnx_op("Min")

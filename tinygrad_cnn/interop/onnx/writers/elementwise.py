@@ -34,7 +34,6 @@ _SAME = {  # one operator, in the dtype of its operands together
     "mish": "Mish",
     "sigmoid": "Sigmoid",
     "relu": "Relu",
-    "softplus": "Softplus",
     "erf": "Erf",
     "floor": "Floor",
     "ceil": "Ceil",
@@ -173,10 +172,29 @@ def _(w: Writing, node: Node) -> Any:
 
 @writes("clip")
 def _(w: Writing, node: Node) -> Any:
+    """Clip takes two numbers; what bounds each element by itself is Max and Min."""
+    dtype, (_, low, high) = node.value.dtype, node.inputs
+    x, *bounds = (w.of(p, dtype) for p in node.inputs)
+    if all(p is None or p.shape == () for p in (low, high)):
+        return w.put("Clip", x, *bounds)
+    for kind, bound in zip(("Max", "Min"), bounds, strict=True):
+        x = w.put(kind, x, bound) if bound else x
+    return x
+
+
+@writes("softplus")
+def _(w: Writing, node: Node) -> Any:
+    """ONNX has it without a threshold: where that makes a difference, x is taken beyond it."""
     options, dtype = node.options or {}, node.value.dtype
-    bounds = (options["min"], options["max"])
-    given = ["" if b is None else w.constant(b, dtype) for b in bounds]
-    return w.put("Clip", w.of(only(node), dtype), *given)
+    beta, threshold = options["beta"], options["threshold"]
+    x = w.of(only(node), dtype)
+    scaled = x if beta == 1 else w.put("Mul", x, w.constant(beta, dtype))
+    y = w.put("Softplus", scaled)
+    y = y if beta == 1 else w.put("Div", y, w.constant(beta, dtype))
+    if threshold > 0 and math.log1p(math.exp(-threshold)) < threshold * np.finfo(dtype).eps / 4:
+        return y  # rounded, they are equal there
+    beyond = w.put("Greater", scaled, w.constant(threshold, dtype))
+    return w.put("Where", beyond, x, y)
 
 
 @writes("leaky_relu")

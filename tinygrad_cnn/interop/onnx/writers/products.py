@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from ....engine.node import Node
 from ....ops.adaptive import windows
+from ....ops.pooling import extended
 from .table import Writing, only, writes
 
 
@@ -139,16 +141,29 @@ def _(w: Writing, node: Node) -> Any:
 
 @writes("avg_pool1d", "avg_pool2d", "avg_pool3d")
 def _(w: Writing, node: Node) -> Any:
-    options = node.options or {}
-    return w.put(
-        "AveragePool",
-        w.of(only(node)),
-        kernel_shape=list(options["kernel_size"]),
-        strides=list(options["stride"]),
-        pads=_ends(options["padding"]),
-        ceil_mode=int(options["ceil_mode"]),
-        count_include_pad=int(options["count_include_pad"]),
+    """Divided by a number of its own: the mean of windows that all count as whole, times a factor.
+
+    They do if the padding is written that makes room for the last ones, in place of ceil_mode.
+    """
+    options, x = node.options or {}, only(node)
+    kernel, stride, divisor = (
+        options[name] for name in ("kernel_size", "stride", "divisor_override")
     )
+    whole = divisor is not None
+    pads = options["padding"]
+    if whole and options["ceil_mode"]:
+        pads = extended(x.shape[2:], kernel, stride, pads, (1,) * len(kernel), True)
+    y = w.put(
+        "AveragePool",
+        w.of(x),
+        kernel_shape=list(kernel),
+        strides=list(stride),
+        pads=_ends(pads),
+        ceil_mode=int(options["ceil_mode"] and not whole),
+        count_include_pad=int(options["count_include_pad"] or whole),
+    )
+    factor = math.prod(kernel) / divisor if whole else 1
+    return y if factor == 1 else w.put("Mul", y, w.constant(factor, node.value.dtype))
 
 
 @writes(*(f"adaptive_{kind}_pool{d}d" for kind in ("avg", "max") for d in (1, 2, 3)))

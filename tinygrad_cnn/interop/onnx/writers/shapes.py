@@ -164,10 +164,16 @@ def _(w: Writing, node: Node) -> Any:
 
 @writes("pad")
 def _(w: Writing, node: Node) -> Any:
-    options = node.options or {}
+    options, x = node.options or {}, only(node)
     pairs = options["pad_width"]
+    if options["mode"] == "wrap":  # which Pad has from opset 19 on
+        y = w.of(x)
+        for axis, (n, pair) in enumerate(zip(x.shape, pairs, strict=True)):
+            places = np.arange(-pair[0], n + pair[1]) % max(n, 1)
+            y = w.put("Gather", y, w.constant(places, np.int64), axis=axis) if any(pair) else y
+        return y
     widths = w.ints([before for before, _ in pairs] + [after for _, after in pairs])
-    given = [w.of(only(node)), widths]
+    given = [w.of(x), widths]
     if options["mode"] == "constant":
         given.append(w.constant(options["constant_values"], node.value.dtype))
     return w.put("Pad", *given, mode=options["mode"])
