@@ -26,6 +26,7 @@ from . import (  # noqa: F401  (they fill the table)
     linear,
     normalization,
     pooling,
+    rearranging,
     reducing,
     resizing,
     shapes,
