@@ -198,6 +198,34 @@ def test_calls_that_are_in_no_list_are_decomposed():
     check(networks.Odd().double(), images(4, 6))
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_no_gradient_goes_through_what_is_computed_without(training):
+    check(networks.Frozen().double(), images(4, 6), training, example=images(4, 6))
+    check(networks.FrozenChoosing().double(), images(4, 6), training, example=images(4, 6))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("Cell", (5, 6)), ("Sampled", (5, 2, 4, 4)), ("Distances", (5, 6)), ("Rarer", (5, 6))],
+)
+def test_calls_that_few_networks_make(name, shape):
+    check(getattr(networks, name)().double(), images(*shape), example=images(2, *shape[1:]))
+
+
+def test_random_numbers_are_drawn_anew_and_by_our_seed():
+    class Noisy(torch.nn.Module):
+        def forward(self, x):
+            return x + torch.randn_like(x) * torch.rand(x.shape) + torch.bernoulli(x.sigmoid())
+
+    net, x = tg.from_torch(Noisy(), images(2, 50).float()), tg.Tensor(np.zeros((3, 50), np.float32))
+    results = []
+    for seed in (0, 0, 1):
+        tg.manual_seed(seed)
+        results.append(net(x).numpy())
+    assert np.array_equal(results[0], results[1])
+    assert abs(results[0] - results[2]).mean() > 0.1
+
+
 def test_several_inputs_and_outputs():
     module = networks.Several().double()
     x, other = images(5, 4), images(5, 3, seed=1)

@@ -3,7 +3,7 @@
 A call that is not in it is decomposed by PyTorch into simpler ones before it is asked for here.
 """
 
-from . import elementwise, layers, reducing, shape
+from . import creating, elementwise, layers, reducing, shape
 from .table import ATEN, STATEFUL, aten
 
-__all__ = ["ATEN", "STATEFUL", "aten", "elementwise", "layers", "reducing", "shape"]
+__all__ = ["ATEN", "STATEFUL", "aten", "creating", "elementwise", "layers", "reducing", "shape"]

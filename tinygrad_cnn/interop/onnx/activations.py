@@ -10,7 +10,7 @@ from ...ops import activation, gates, piecewise
 from ...ops import elementwise as e
 from ...ops.shape import reshape
 from ...ops.softmax import log_softmax, softmax
-from . import composed
+from .. import elementary
 from . import without_gradient as steps
 from .table import cast, dtype_of, onnx_op, plain, shape_of
 
@@ -22,7 +22,7 @@ for _name, _function in {
     "Erf": activation.erf,
     "HardSwish": piecewise.hardswish,
     "Mish": gates.mish,
-    "Softsign": composed.softsign,
+    "Softsign": elementary.softsign,
 }.items():
     onnx_op(_name)(_function)
 
@@ -39,12 +39,12 @@ def _(x: Any, *, alpha: float = 1.0) -> Any:
 
 @onnx_op("Selu")
 def _(x: Any, *, alpha: float = 1.6732632423543772, gamma: float = 1.0507009873554805) -> Any:
-    return composed.selu(x, alpha, gamma)
+    return elementary.selu(x, alpha, gamma)
 
 
 @onnx_op("Celu")
 def _(x: Any, *, alpha: float = 1.0) -> Any:
-    return composed.celu(x, alpha)
+    return elementary.celu(x, alpha)
 
 
 @onnx_op("HardSigmoid")

@@ -11,7 +11,7 @@ from ...engine.defaults import generator
 from ...engine.node import Handle
 from ...ops import elementwise as e
 from ...ops.dropout import dropout_mask
-from . import composed
+from .. import elementary
 from . import without_gradient as steps
 from .table import cast, dtype_of, onnx_op, plain, shape_of
 
@@ -32,12 +32,12 @@ for _name, _function in {
     "Tan": e.tan,
     "Sinh": e.sinh,
     "Cosh": e.cosh,
-    "Asin": composed.arcsin,
-    "Acos": composed.arccos,
+    "Asin": elementary.arcsin,
+    "Acos": elementary.arccos,
     "Atan": e.atan,
-    "Asinh": composed.arcsinh,
-    "Acosh": composed.arccosh,
-    "Atanh": composed.arctanh,
+    "Asinh": elementary.arcsinh,
+    "Acosh": elementary.arccosh,
+    "Atanh": elementary.arctanh,
     "Floor": e.floor,
     "Ceil": e.ceil,
     "Round": e.round,

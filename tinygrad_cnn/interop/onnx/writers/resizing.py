@@ -12,7 +12,9 @@ from ....ops.resizing import interpolate
 from ..recorded import Moving
 from .table import Writing, only, writes
 
-_MODES: dict[str, dict[str, Any]] = {  # of interpolate, with and without align_corners, as attributes of Resize
+_MODES: dict[
+    str, dict[str, Any]
+] = {  # of interpolate, with and without align_corners, as attributes of Resize
     "nearest": {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"},
     "nearest-exact": {
         "coordinate_transformation_mode": "half_pixel",

@@ -1,4 +1,4 @@
-"""Functions of one number that ONNX has as one operator and the project not as an op."""
+"""Functions of one number that ONNX and PyTorch have, and the project not as a built-in op."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ...engine.op import op
-from ...ops.activation import elu
-from ...ops.elementwise import sqrt
+from ..engine.op import op
+from ..ops.activation import elu
+from ..ops.elementwise import sqrt
 
 
 def selu(x: Any, alpha: float, gamma: float) -> Any:
