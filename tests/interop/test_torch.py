@@ -1,12 +1,15 @@
 """`from_torch`: imported networks agree with PyTorch's in values, gradients and state."""
 
 import copy
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
 from tinygrad_cnn.errors import DataError, DtypeError, OptionError, ShapeError
+from tinygrad_cnn.interop.aten import ATEN
 
 torch = pytest.importorskip("torch")
 networks = pytest.importorskip("tests.interop.networks")
@@ -275,6 +278,27 @@ def test_what_is_unknown_is_listed_before_anything_runs():
     ) as error:
         tg.from_torch(Strange(), torch.zeros(2, 3, 8, 8))
     assert "the network itself (1)" in str(error.value)
+
+
+def test_an_unknown_call_is_registered():
+    class Spectrum(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = torch.nn.Linear(4, 4)
+
+        def forward(self, x):
+            return torch.linalg.matrix_exp(self.inner(x))
+
+    module, name = Spectrum().double(), "linalg_matrix_exp.default"
+    with pytest.raises(DataError, match=rf"aten\.{name}: in the network itself \(1\)"):
+        tg.from_torch(module, images(2, 4, 4))
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (block,) = (b for b in re.findall(r"```python\n(.*?)```", readme, re.S) if "register(" in b)
+    try:
+        exec(block, {"tg": tg})
+        check(module, images(3, 4, 4), example=images(2, 4, 4))
+    finally:
+        ATEN.pop(name, None)
 
 
 def test_what_cannot_be_imported_is_refused(tmp_path):

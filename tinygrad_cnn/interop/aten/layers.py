@@ -42,15 +42,9 @@ for _axes in (1, 2, 3):
     ) -> Any:
         if isinstance(padding, bytes):
             padding = padding.decode()
-        options = (_each(stride, axes), padding if isinstance(padding, str) else None)
-        sizes = options[1] or _each(padding, axes)
-        return _batched(
-            x,
-            axes,
-            lambda x: _CONVOLUTIONS[axes](
-                x, weight, bias, options[0], sizes, _each(dilation, axes), groups
-            ),
-        )
+        around = padding if isinstance(padding, str) else _each(padding, axes)
+        options = _each(stride, axes), around, _each(dilation, axes), groups
+        return _batched(x, axes, lambda x: _CONVOLUTIONS[axes](x, weight, bias, *options))
 
     @aten(f"conv_transpose{_axes}d", f"conv_transpose{_axes}d.input")
     def _(
@@ -65,12 +59,9 @@ for _axes in (1, 2, 3):
         *,
         axes: int = _axes,
     ) -> Any:
-        sizes = [_each(s, axes) for s in (stride, padding, output_padding)]
-        return _batched(
-            x,
-            axes,
-            lambda x: _TRANSPOSED[axes](x, weight, bias, *sizes, groups, _each(dilation, axes)),
-        )
+        options = *(_each(s, axes) for s in (stride, padding, output_padding)), groups
+        steps = _each(dilation, axes)
+        return _batched(x, axes, lambda x: _TRANSPOSED[axes](x, weight, bias, *options, steps))
 
 
 def _each(sizes: Any, axes: int) -> tuple[int, ...]:
@@ -92,16 +83,10 @@ def _(
     *_: Any,
 ) -> Any:
     axes = weight.ndim - 2
-    sizes = [_each(s, axes) for s in (stride, padding, output_padding, dilation)]
     if transposed:
-        return _batched(
-            x,
-            axes,
-            lambda x: _TRANSPOSED[axes](x, weight, bias, *sizes[:3], groups, sizes[3]),
-        )
-    return _batched(
-        x, axes, lambda x: _CONVOLUTIONS[axes](x, weight, bias, *sizes[:2], sizes[3], groups)
-    )
+        options = stride, padding, output_padding, groups, dilation
+        return ATEN[f"conv_transpose{axes}d.default"](x, weight, bias, *options)
+    return ATEN[f"conv{axes}d.default"](x, weight, bias, stride, padding, dilation, groups)
 
 
 # --- pooling -----------------------------------------------------------------------------------

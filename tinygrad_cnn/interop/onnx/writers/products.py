@@ -76,29 +76,25 @@ def _convolution(w: Writing, node: Node, kind: str, **attributes: Any) -> Any:
 
 @writes("max_pool1d", "max_pool2d", "max_pool3d")
 def _(w: Writing, node: Node) -> Any:
-    options = node.options or {}
-    return w.put(
-        "MaxPool",
-        w.of(only(node)),
-        kernel_shape=list(options["kernel_size"]),
-        strides=list(options["stride"]),
-        pads=ends(options["padding"]),
-        dilations=list(options["dilation"]),
-        ceil_mode=int(options["ceil_mode"]),
-    )
+    return _pooled(w, node, "MaxPool", dilations=list((node.options or {})["dilation"]))
 
 
 @writes("avg_pool1d", "avg_pool2d", "avg_pool3d")
 def _(w: Writing, node: Node) -> Any:
+    counted = int((node.options or {})["count_include_pad"])
+    return _pooled(w, node, "AveragePool", count_include_pad=counted)
+
+
+def _pooled(w: Writing, node: Node, kind: str, **attributes: Any) -> Any:
     options = node.options or {}
     return w.put(
-        "AveragePool",
+        kind,
         w.of(only(node)),
         kernel_shape=list(options["kernel_size"]),
         strides=list(options["stride"]),
         pads=ends(options["padding"]),
         ceil_mode=int(options["ceil_mode"]),
-        count_include_pad=int(options["count_include_pad"]),
+        **attributes,
     )
 
 
