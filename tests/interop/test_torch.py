@@ -209,7 +209,12 @@ def test_no_gradient_goes_through_what_is_computed_without(training):
 
 @pytest.mark.parametrize(
     ("name", "shape"),
-    [("Cell", (5, 6)), ("Sampled", (5, 2, 4, 4)), ("Distances", (5, 6)), ("Rarer", (5, 6))],
+    [
+        ("Cell", (5, 6)),
+        pytest.param("Sampled", (5, 2, 4, 4), marks=pytest.mark.slow),
+        ("Distances", (5, 6)),
+        ("Rarer", (5, 6)),
+    ],
 )
 def test_calls_that_few_networks_make(name, shape):
     check(getattr(networks, name)().double(), images(*shape), example=images(2, *shape[1:]))
