@@ -228,3 +228,92 @@ class ChoosingAndWriting(nn.Module):
         if y.sum() < 1e9:
             part.mul_(2)
         return y
+
+
+class Frozen(nn.Module):
+    """Computes with values that gradients do not go through, and writes them into buffers."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.utils.parametrizations.spectral_norm(nn.Linear(6, 6))
+        self.register_buffer("mean", torch.ones(6))
+
+    def forward(self, x):
+        y = self.layer(x)
+        with torch.no_grad():
+            scale = y.abs().amax(1, keepdim=True)
+            self.mean.mul_(0.9).add_(y.mean(0), alpha=0.1)
+            with torch.enable_grad():
+                twice = y * 2
+        return y / scale * self.mean + twice + y.detach()
+
+
+class FrozenChoosing(nn.Module):
+    """The same, where what is computed depends on the values."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(6, 6)
+
+    def forward(self, x):
+        y = self.layer(x)
+        with torch.no_grad():
+            scale = y.abs().max()
+        return y / scale if scale > 0 else y
+
+
+class Cell(nn.Module):
+    """A recurrent cell, whose decomposition writes into the parts of what it splits."""
+
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.LSTMCell(6, 3)
+
+    def forward(self, x):
+        start = x.new_zeros(x.shape[0], 3)
+        return torch.cat(self.cell(x, (start, start)), 1)
+
+
+class Sampled(nn.Module):
+    """An image read at places that are computed: decomposed twice, for a batch of any size."""
+
+    def __init__(self):
+        super().__init__()
+        self.offsets = nn.Conv2d(2, 2, 3, padding=1)
+
+    def forward(self, x):
+        places = torch.linspace(-0.9, 0.8, 4, dtype=x.dtype)
+        grid = torch.stack(torch.meshgrid(places, places, indexing="xy"), -1)
+        moved = grid + 0.1 * self.offsets(x).permute(0, 2, 3, 1)
+        return F.grid_sample(x, moved, align_corners=False)
+
+
+class Distances(nn.Module):
+    """How far rows are from prototypes and from each other; one row is a prototype."""
+
+    def __init__(self):
+        super().__init__()
+        self.places = nn.Parameter(torch.arange(24.0).reshape(4, 6).sin())
+
+    def forward(self, x):
+        x = torch.cat([x[:-1], self.places[:1] + 0 * x[-1:]])
+        y = torch.stack([torch.cdist(x, self.places, p) for p in (1.0, 2.0, 3.0)])
+        z = F.pdist(x).sum() + F.cosine_similarity(x, self.places[:1]).sum()
+        return y.sum(0) + z
+
+
+class Rarer(nn.Module):
+    """Calls that few networks make."""
+
+    def __init__(self):
+        super().__init__()
+        self.product = nn.Bilinear(6, 6, 3)
+
+    def forward(self, x):
+        y = self.product(x.tanh(), x)
+        half = x.tanh() / 2
+        y = y + (half.asin() + half.acos() + half.atanh() + x.asinh() + (x * x + 2).acosh())[:, :3]
+        y = y + torch.logcumsumexp(x, 1)[:, 3:] + torch.cross(x[:, :3], x[:, 3:], dim=1)
+        groups = torch.tensor([[0, 1, 0, 2, 2, 2]]).expand(x.shape[0], -1)
+        mean = torch.zeros_like(y).scatter_reduce(1, groups, x, "mean", include_self=False)
+        return y + mean + F.rrelu(x, training=False)[:, :3]

@@ -140,6 +140,58 @@ def test_several_inputs_and_outputs_in_order():
 # --- operators -------------------------------------------------------------------------------
 
 
+HALF = {"mode": "linear"}  # from the centres of pixels, which is the default
+NEAREST = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+ONE_OP = [
+    ("HardSigmoid", "x", {"alpha": 1 / 6}, "hardsigmoid"),
+    ("PRelu", "x slope", {}, "prelu"),
+    ("Swish", "x", {}, "silu"),
+    ("Reciprocal", "x", {}, "reciprocal"),
+    ("InstanceNormalization", "x two two", {}, "instance_norm"),
+    ("RMSNormalization", "x six", {}, "rms_norm"),
+    ("LRN", "x", {"size": 3}, "local_response_norm"),
+    ("Attention", "x x x", {}, "scaled_dot_product_attention"),
+    ("DepthToSpace", "wide", {"blocksize": 2, "mode": "CRD"}, "pixel_shuffle"),
+    ("Resize", "x _ twice", {}, "interpolate"),  # the nearest cell in ONNX's own way
+    ("Resize", "x _ twice", NEAREST, "interpolate"),
+    ("Resize", "x _ _ sizes", HALF, "interpolate"),
+    ("Resize", "x _ _ sizes", {**HALF, "antialias": 1}, "interpolate"),  # it grows: nothing to do
+    ("Resize", "x _ twice", {"mode": "cubic"}, "interpolate"),
+]
+
+
+@pytest.mark.parametrize(("kind", "inputs", "options", "op"), ONE_OP)
+def test_an_operator_that_the_project_has_is_one_op(kind, inputs, options, op):
+    made = model(
+        [node(kind, inputs, "y", **options)],
+        X | ({"wide": ("N", 4, 3, 3)} if "wide" in inputs else {}),
+        ["y"],
+        opset=24,
+        slope=weight(2, 1, 1),
+        two=weight(2),
+        six=weight(6),
+        twice=np.array([1, 1, 2, 2], np.float32),
+        sizes=np.array([3, 2, 7, 9]),
+    )
+    given = [images(), weight(3, 4, 3, 3)][: 1 + ("wide" in inputs)]
+    with tg.trace() as t:
+        tg.from_onnx(made)(*map(tg.Tensor, given))
+    ops = [event.node.op.name for event in t.events]
+    assert [name for name in ops if name != "reshape"] == [op]  # slopes (C, 1, 1) become (C,)
+
+
+def test_a_resize_that_is_no_interpolation_stays_exact():
+    half = {"mode": "linear", "coordinate_transformation_mode": "asymmetric"}
+    made = model(
+        [node("Resize", "x _ twice", "y", **half)],
+        X,
+        ["y"],
+        twice=np.array([1, 1, 2, 2], np.float32),
+    )
+    y = tg.from_onnx(made)(images()).data
+    assert np.array_equal(y[:, :, ::2, ::2], images())
+
+
 def test_unknown_operators_are_refused_together():
     nodes = [
         node("Strange", "x", "a", "first"),

@@ -1,12 +1,15 @@
 """`from_torch`: imported networks agree with PyTorch's in values, gradients and state."""
 
 import copy
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
 from tinygrad_cnn.errors import DataError, DtypeError, OptionError, ShapeError
+from tinygrad_cnn.interop.aten import ATEN
 
 torch = pytest.importorskip("torch")
 networks = pytest.importorskip("tests.interop.networks")
@@ -208,6 +211,39 @@ def test_calls_that_are_in_no_list_are_decomposed():
     check(networks.Odd().double(), images(4, 6))
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_no_gradient_goes_through_what_is_computed_without(training):
+    check(networks.Frozen().double(), images(4, 6), training, example=images(4, 6))
+    check(networks.FrozenChoosing().double(), images(4, 6), training, example=images(4, 6))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("Cell", (5, 6)),
+        pytest.param("Sampled", (5, 2, 4, 4), marks=pytest.mark.slow),
+        ("Distances", (5, 6)),
+        ("Rarer", (5, 6)),
+    ],
+)
+def test_calls_that_few_networks_make(name, shape):
+    check(getattr(networks, name)().double(), images(*shape), example=images(2, *shape[1:]))
+
+
+def test_random_numbers_are_drawn_anew_and_by_our_seed():
+    class Noisy(torch.nn.Module):
+        def forward(self, x):
+            return x + torch.randn_like(x) * torch.rand(x.shape) + torch.bernoulli(x.sigmoid())
+
+    net, x = tg.from_torch(Noisy(), images(2, 50).float()), tg.Tensor(np.zeros((3, 50), np.float32))
+    results = []
+    for seed in (0, 0, 1):
+        tg.manual_seed(seed)
+        results.append(net(x).numpy())
+    assert np.array_equal(results[0], results[1])
+    assert abs(results[0] - results[2]).mean() > 0.1
+
+
 def test_several_inputs_and_outputs():
     module = networks.Several().double()
     x, other = images(5, 4), images(5, 3, seed=1)
@@ -257,6 +293,27 @@ def test_what_is_unknown_is_listed_before_anything_runs():
     ) as error:
         tg.from_torch(Strange(), torch.zeros(2, 3, 8, 8))
     assert "the network itself (1)" in str(error.value)
+
+
+def test_an_unknown_call_is_registered():
+    class Spectrum(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = torch.nn.Linear(4, 4)
+
+        def forward(self, x):
+            return torch.linalg.matrix_exp(self.inner(x))
+
+    module, name = Spectrum().double(), "linalg_matrix_exp.default"
+    with pytest.raises(DataError, match=rf"aten\.{name}: in the network itself \(1\)"):
+        tg.from_torch(module, images(2, 4, 4))
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (block,) = (b for b in re.findall(r"```python\n(.*?)```", readme, re.S) if "register(" in b)
+    try:
+        exec(block, {"tg": tg})
+        check(module, images(3, 4, 4), example=images(2, 4, 4))
+    finally:
+        ATEN.pop(name, None)
 
 
 def test_what_cannot_be_imported_is_refused(tmp_path):

@@ -3,7 +3,17 @@
 A call that is not in it is decomposed by PyTorch into simpler ones before it is asked for here.
 """
 
-from . import elementwise, layers, losses, reducing, shape
+from . import creating, elementwise, layers, losses, reducing, shape
 from .table import ATEN, STATEFUL, aten
 
-__all__ = ["ATEN", "STATEFUL", "aten", "elementwise", "layers", "losses", "reducing", "shape"]
+__all__ = [
+    "ATEN",
+    "STATEFUL",
+    "aten",
+    "creating",
+    "elementwise",
+    "layers",
+    "losses",
+    "reducing",
+    "shape",
+]

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from ... import ops
+from ...engine.defaults import generator
+from .. import elementary
 from .table import aten, cast, dtype_of, plain, promoted, result_type
 
 # --- arithmetic --------------------------------------------------------------------------------
@@ -112,13 +114,22 @@ _FUNCTIONS = """
     relu relu6 sigmoid silu mish hardswish hardsigmoid log_sigmoid
     floor ceil round sign
 """
+_KEEPING = ("relu", "square", "sign", "floor", "ceil")  # integers
 for _name in _FUNCTIONS.split():
 
     @aten(_name)
     def _(x: Any, *, name: str = _name) -> Any:
-        if dtype_of(x).kind != "f" and name not in ("relu", "square", "sign", "floor", "ceil"):
+        if dtype_of(x).kind != "f" and name not in _KEEPING:
             x = cast(x, np.float32)
         return getattr(ops, name)(x)
+
+
+for _name in ("sin", "cos", "sinh", "cosh", "tanh"):
+
+    @aten(f"a{_name}", f"arc{_name}")
+    def _(x: Any, *, name: str = f"arc{_name}") -> Any:
+        x = x if dtype_of(x).kind == "f" else cast(x, np.float32)
+        return getattr(elementary, name)(x)
 
 
 @aten("neg", "negative")
@@ -162,12 +173,25 @@ def _(x: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) 
 
 @aten("selu")
 def _(x: Any) -> Any:
-    return ops.multiply(ops.elu(x, 1.6732632423543772), 1.0507009873554805)
+    return elementary.selu(x, 1.6732632423543772, 1.0507009873554805)
+
+
+@aten("softsign")
+def _(x: Any) -> Any:
+    return elementary.softsign(x)
+
+
+@aten("rrelu")
+def _(x: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: Any = False, *_: Any) -> Any:
+    if not training:
+        return ops.leaky_relu(x, (lower + upper) / 2)
+    slopes = generator().uniform(lower, upper, np.shape(plain(x))).astype(dtype_of(x))
+    return ops.where(plain(x) > 0, x, ops.multiply(x, slopes))
 
 
 @aten("celu")
 def _(x: Any, alpha: float = 1.0) -> Any:
-    return ops.multiply(ops.elu(ops.divide(x, alpha), 1.0), alpha)
+    return elementary.celu(x, alpha)
 
 
 @aten("hardtanh")

@@ -75,10 +75,10 @@ def _(
     *_: Any,
 ) -> Any:
     axes = weight.ndim - 2
-    sizes = [_each(s, axes) for s in (stride, padding, output_padding, dilation)]
     if transposed:
-        return _TRANSPOSED[axes](x, weight, bias, *sizes[:3], groups, sizes[3])
-    return _CONVOLUTIONS[axes](x, weight, bias, *sizes[:2], sizes[3], groups)
+        options = stride, padding, output_padding, groups, dilation
+        return ATEN[f"conv_transpose{axes}d.default"](x, weight, bias, *options)
+    return ATEN[f"conv{axes}d.default"](x, weight, bias, stride, padding, dilation, groups)
 
 
 # --- pooling -----------------------------------------------------------------------------------

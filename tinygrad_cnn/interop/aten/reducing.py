@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import ops
-from .table import aten, cast, dtype_of, numbers_of, plain
+from .table import ATEN, aten, cast, dtype_of, numbers_of, plain
 
 
 def _axes(dim: Any) -> tuple[int, ...] | None:
@@ -145,7 +145,30 @@ def _(x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: An
         return np.sum(plain(x) != 0, axis=axes, keepdims=keepdim).astype(dtype_of(x))
     if ord == 1:
         return ops.sum(size, axes, keepdim)
-    return ops.power(ops.sum(ops.power(size, float(ord)), axes, keepdim), 1 / float(ord))
+    total = ops.sum(_power(size, float(ord)), axes, keepdim)
+    return _power(total, 1 / float(ord))
+
+
+def _power(x: Any, exponent: float) -> Any:
+    """x to a power, for x ≥ 0; at 0 the gradient is 0, also where the slope is infinite."""
+    if exponent >= 1:
+        return ops.power(x, exponent)
+    zero = plain(x) == 0
+    return ops.where(zero, 0.0, ops.power(ops.where(zero, 1.0, x), exponent))
+
+
+@aten("cdist", "_cdist_forward")
+def _(a: Any, b: Any, p: float = 2.0, compute_mode: int | None = None) -> Any:
+    """(…, P, M) and (…, R, M) → (…, P, R): the length of each difference."""
+    apart = ops.subtract(ops.expand_dims(a, -2), ops.expand_dims(b, -3))
+    return ATEN["linalg_vector_norm.default"](apart, p, [-1])
+
+
+@aten("pdist", "_pdist_forward")
+def _(x: Any, p: float = 2.0) -> Any:
+    rows, columns = np.triu_indices(x.shape[0], 1)
+    apart = ops.subtract(ops.take(x, rows, 0), ops.take(x, columns, 0))
+    return ATEN["linalg_vector_norm.default"](apart, p, [-1])
 
 
 @aten("cumsum")
@@ -160,9 +183,21 @@ def _(x: Any, dim: int, *, dtype: Any = None) -> Any:
 @aten("cumprod")
 def _(x: Any, dim: int, *, dtype: Any = None) -> Any:
     x = _floating(x, dtype)
+    return _running(x, dim, ops.multiply)
+
+
+@aten("logcumsumexp")
+def _(x: Any, dim: int) -> Any:
+    return _running(x, dim, ATEN["logaddexp.default"])
+
+
+def _running(x: Any, dim: int, joined: Any) -> Any:
+    """Along an axis, each element joined with what those before it came to."""
+    if np.ndim(plain(x)) == 0:
+        return x
     steps = [ops.getitem(x, (*(slice(None),) * (dim % x.ndim), i)) for i in range(x.shape[dim])]
     for i in range(1, len(steps)):
-        steps[i] = ops.multiply(steps[i - 1], steps[i])
+        steps[i] = joined(steps[i - 1], steps[i])
     return ops.stack(steps, dim)
 
 
@@ -236,6 +271,12 @@ def _(x: Any, a: Any, b: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
 @aten("einsum")
 def _(equation: str, operands: Any, **_: Any) -> Any:
     return ops.einsum(equation, *operands)
+
+
+@aten("bilinear")
+def _(a: Any, b: Any, weight: Any, bias: Any = None) -> Any:
+    y = ops.einsum("...i,oij,...j->...o", a, weight, b)
+    return y if bias is None else ops.add(y, bias)
 
 
 @aten("outer", "ger")

@@ -1,4 +1,4 @@
-"""Calls that move elements: shapes, axes, parts, indices, copies; and those that make arrays."""
+"""Calls that move elements: shapes, axes, parts, indices, copies."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from ... import ops
 from ...engine.node import Handle
+from ...errors import OptionError
 from ...ops.options import is_integer
 from ..overwriting import overwritten, positions
 from .table import aten, cast, dtype_of, numbers_of, plain
@@ -349,6 +350,16 @@ def _(x: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
     return overwritten(x, places, values, adding=accumulate)
 
 
+@aten("nonzero")
+def _(x: Any) -> Any:
+    return np.argwhere(plain(x))
+
+
+@aten("nonzero_numpy", "where")
+def _(x: Any) -> Any:
+    return list(np.nonzero(plain(x)))
+
+
 @aten("masked_scatter")
 def _(x: Any, mask: Any, source: Any) -> Any:
     places = positions(x)[np.broadcast_to(plain(mask), x.shape)]
@@ -370,6 +381,20 @@ aten("scatter.src", "scatter.value")(_scatter(False))
 aten("scatter_add")(_scatter(True))
 
 
+@aten("scatter_reduce.two")
+def _(x: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True) -> Any:
+    if reduce not in {"sum", "mean"}:
+        raise OptionError(f"scatter_reduce: reduce must be sum or mean, got {reduce!r}")
+    add = _scatter(True)
+    counts = add(np.zeros(np.shape(plain(x))), dim, index, np.ones(np.shape(plain(index))))
+    if not include_self:
+        x = ops.where(counts > 0, 0.0, x)
+    y = add(x, dim, index, src)
+    if reduce == "sum":
+        return y
+    return ops.divide(y, np.maximum(counts + include_self, 1).astype(dtype_of(x)))
+
+
 @aten("copy", "copy_")
 def _(x: Any, src: Any, non_blocking: bool = False) -> Any:
     return ops.broadcast_to(cast(src, dtype_of(x)), np.shape(plain(x)))
@@ -387,102 +412,17 @@ def _(x: Any) -> Any:
     return np.zeros(np.shape(plain(x)), dtype_of(x))
 
 
-# --- made anew ---------------------------------------------------------------------------------
-
-
-def _new(shape: Any, value: Any, dtype: Any) -> Any:
-    if dtype is None:
-        kinds = {bool: np.bool_, int: np.int64, float: np.float32}
-        dtype = kinds.get(type(value), np.float32)
-    return np.full(numbers_of(shape), plain(value), dtype)
-
-
-@aten("full")
-def _(size: Any, fill_value: Any, dtype: Any = None, **_: Any) -> Any:
-    return _new(size, fill_value, dtype)
-
-
-@aten("full_like")
-def _(x: Any, fill_value: Any, dtype: Any = None, **_: Any) -> Any:
-    return _new(np.shape(plain(x)), fill_value, dtype or dtype_of(x))
-
-
-@aten("zeros", "empty.memory_format")
-def _(size: Any, dtype: Any = None, **_: Any) -> Any:
-    return _new(size, 0.0, dtype)
-
-
-@aten("ones")
-def _(size: Any, dtype: Any = None, **_: Any) -> Any:
-    return _new(size, 1.0, dtype)
-
-
-@aten("zeros_like", "empty_like")
-def _(x: Any, dtype: Any = None, **_: Any) -> Any:
-    return _new(np.shape(plain(x)), 0.0, dtype or dtype_of(x))
-
-
-@aten("ones_like")
-def _(x: Any, dtype: Any = None, **_: Any) -> Any:
-    return _new(np.shape(plain(x)), 1.0, dtype or dtype_of(x))
-
-
-@aten("new_zeros", "new_empty")
-def _(x: Any, size: Any, dtype: Any = None, **_: Any) -> Any:
-    return _new(size, 0.0, dtype or dtype_of(x))
-
-
-@aten("new_ones")
-def _(x: Any, size: Any, dtype: Any = None, **_: Any) -> Any:
-    return _new(size, 1.0, dtype or dtype_of(x))
-
-
-@aten("new_full")
-def _(x: Any, size: Any, fill_value: Any, dtype: Any = None, **_: Any) -> Any:
-    return _new(size, fill_value, dtype or dtype_of(x))
-
-
-@aten("scalar_tensor")
-def _(value: Any, dtype: Any = None, **_: Any) -> Any:
-    return _new((), value, dtype or np.float32)
-
-
-@aten("arange", "arange.start", "arange.start_step")
-def _(*ends: Any, dtype: Any = None, **_: Any) -> Any:
-    whole = all(isinstance(end, int | np.integer) for end in ends)
-    return np.arange(*ends, dtype=dtype or (np.int64 if whole else np.float32))
-
-
-@aten("linspace")
-def _(start: Any, end: Any, steps: int, dtype: Any = None, **_: Any) -> Any:
-    return np.linspace(start, end, steps, dtype=dtype or np.float32)
-
-
-@aten("eye", "eye.m")
-def _(n: int, m: int | None = None, dtype: Any = None, **_: Any) -> Any:
-    return np.eye(n, m, dtype=dtype or np.float32)
-
-
-@aten("meshgrid", "meshgrid.indexing")
-def _(tensors: Any, indexing: str = "ij") -> Any:
-    arrays: Any = [plain(x) for x in tensors]
-    kind: Any = indexing
-    return list(np.meshgrid(*arrays, indexing=kind))
-
-
-@aten("one_hot")
-def _(x: Any, num_classes: int = -1) -> Any:
-    labels = np.asarray(plain(x))
-    count = int(labels.max()) + 1 if num_classes == -1 else num_classes
-    return (labels[..., None] == np.arange(count)).astype(np.int64)
-
-
 # --- sizes -------------------------------------------------------------------------------------
 
 
 @aten("sym_size.int", "size.int")
 def _(x: Any, dim: int) -> Any:
     return int(np.shape(plain(x))[dim])
+
+
+@aten("sym_size", "size")
+def _(x: Any) -> Any:
+    return list(np.shape(plain(x)))
 
 
 @aten("sym_numel", "numel")

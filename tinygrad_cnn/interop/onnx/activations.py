@@ -8,22 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from ...ops import activation
+from ...ops import activation, gates, piecewise
 from ...ops import elementwise as e
+from ...ops.shape import reshape
 from ...ops.softmax import log_softmax, softmax
-from . import composed
+from .. import elementary
 from . import without_gradient as steps
-from .table import cast, dtype_of, onnx_op, plain
+from .table import cast, dtype_of, onnx_op, plain, shape_of
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "Relu": e.relu,
     "Sigmoid": e.sigmoid,
     "Tanh": e.tanh,
     "Erf": activation.erf,
-    "HardSwish": composed.hard_swish,
-    "Mish": composed.mish,
-    "Softsign": composed.softsign,
-    "PRelu": composed.prelu,
+    "HardSwish": piecewise.hardswish,
+    "Mish": gates.mish,
+    "Softsign": elementary.softsign,
 }
 for _name, _function in _FUNCTIONS.items():
     onnx_op(_name)(_function)
@@ -46,17 +46,29 @@ def _(x: Any, *, alpha: float = 1.0) -> Any:
 
 @onnx_op("Selu")
 def _(x: Any, *, alpha: float = 1.6732632423543772, gamma: float = 1.0507009873554805) -> Any:
-    return composed.selu(x, alpha, gamma)
+    return elementary.selu(x, alpha, gamma)
 
 
 @onnx_op("Celu")
 def _(x: Any, *, alpha: float = 1.0) -> Any:
-    return composed.celu(x, alpha)
+    return elementary.celu(x, alpha)
 
 
 @onnx_op("HardSigmoid")
 def _(x: Any, *, alpha: float = 0.2, beta: float = 0.5) -> Any:
-    return composed.hard_sigmoid(x, alpha, beta)
+    if beta == 0.5 and np.float32(alpha) == np.float32(1 / 6):  # as PyTorch has it
+        return piecewise.hardsigmoid(x)
+    return e.clip(x * alpha + beta, 0.0, 1.0)
+
+
+@onnx_op("PRelu")
+def _(x: Any, slope: Any) -> Any:
+    shape = shape_of(x)
+    channels = (1, *shape[1:2], *(1,) * (len(shape) - 2)) if len(shape) > 1 else (1,)
+    aligned = (1,) * (len(shape) - len(shape_of(slope))) + shape_of(slope)
+    if dtype_of(x).kind == "f" and aligned in {channels, (1,) * len(shape)}:
+        return piecewise.prelu(x, reshape(slope, -1))
+    return e.where(steps.greater(x, 0), x, x * slope)
 
 
 @onnx_op("ThresholdedRelu")
@@ -77,7 +89,7 @@ def _(x: Any, *, approximate: str = "none") -> Any:
 
 @onnx_op("Swish")
 def _(x: Any, *, alpha: float = 1.0) -> Any:
-    return x * e.sigmoid(x * alpha)
+    return activation.silu(x) if alpha == 1 else x * e.sigmoid(x * alpha)
 
 
 @onnx_op("Softmax")

@@ -11,7 +11,7 @@ from ...engine.defaults import generator
 from ...engine.node import Handle
 from ...ops import elementwise as e
 from ...ops.dropout import dropout_mask
-from . import composed
+from .. import elementary
 from . import without_gradient as steps
 from .table import cast, dtype_of, onnx_op, plain, shape_of
 
@@ -26,21 +26,22 @@ for _name, _function in {
     "Exp": e.exp,
     "Log": e.log,
     "Sqrt": e.sqrt,
+    "Reciprocal": e.reciprocal,
     "Sin": e.sin,
     "Cos": e.cos,
-    "Tan": composed.tan,
-    "Sinh": composed.sinh,
-    "Cosh": composed.cosh,
-    "Asin": composed.arcsin,
-    "Acos": composed.arccos,
-    "Atan": composed.arctan,
-    "Asinh": composed.arcsinh,
-    "Acosh": composed.arccosh,
-    "Atanh": composed.arctanh,
-    "Floor": steps.floor,
-    "Ceil": steps.ceil,
-    "Round": steps.rint,
-    "Sign": steps.sign,
+    "Tan": e.tan,
+    "Sinh": e.sinh,
+    "Cosh": e.cosh,
+    "Asin": elementary.arcsin,
+    "Acos": elementary.arccos,
+    "Atan": e.atan,
+    "Asinh": elementary.arcsinh,
+    "Acosh": elementary.arccosh,
+    "Atanh": elementary.arctanh,
+    "Floor": e.floor,
+    "Ceil": e.ceil,
+    "Round": e.round,
+    "Sign": e.sign,
     "Equal": steps.equal,
     "Less": steps.less,
     "LessOrEqual": steps.less_equal,
@@ -66,11 +67,6 @@ def _(a: Any, b: Any) -> Any:
     )
 
 
-@onnx_op("Reciprocal")
-def _(x: Any) -> Any:
-    return e.divide(np.array(1, dtype_of(x)), x)
-
-
 @onnx_op("Pow")
 def _(a: Any, b: Any) -> Any:
     dtype = dtype_of(a)
@@ -83,7 +79,7 @@ def _(a: Any, b: Any) -> Any:
 
 @onnx_op("Mod")
 def _(a: Any, b: Any, *, fmod: int = 0) -> Any:
-    return composed.truncated_mod(a, b) if fmod else composed.floored_mod(a, b)
+    return e.fmod(a, b) if fmod else e.remainder(a, b)
 
 
 @onnx_op("Where")

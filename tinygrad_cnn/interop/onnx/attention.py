@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
+
 from ...errors import ShapeError
+from ...ops.attention import scaled_dot_product_attention
+from ...ops.elementwise import tanh, where
+from ...ops.matmul import matmul
 from ...ops.moving import repeat
 from ...ops.shape import reshape, transpose
-from . import composed
-from .table import onnx_op, shape_of
+from ...ops.softmax import softmax
+from .table import cast, dtype_of, onnx_op, plain, shape_of
 
 
 @onnx_op("Attention", since=23)
@@ -35,7 +41,15 @@ def _(
     times = shape_of(q)[1] // max(shape_of(k)[1], 1)
     if times > 1:  # several queries share a key
         k, v = repeat(k, times, 1), repeat(v, times, 1)
-    y = composed.attention(q, k, v, mask, bool(is_causal), scale, softcap)
+    if is_causal and (softcap or mask is not None):
+        mask = _causal(mask, shape_of(q)[-2], shape_of(k)[-2])
+        is_causal = 0
+    if mask is not None and dtype_of(mask).kind != "b":
+        mask = cast(mask, dtype_of(q))
+    if softcap:
+        y = _capped(q, k, v, mask, scale, softcap)
+    else:
+        y = scaled_dot_product_attention(q, k, v, mask, 0.0, bool(is_causal), scale)
     if not flat:
         return y
     n, heads, length, d = shape_of(y)
@@ -46,3 +60,30 @@ def _heads(x: Any, heads: int) -> Any:
     """(N, length, heads·d) → (N, heads, length, d)."""
     n, length, d = shape_of(x)
     return transpose(reshape(x, (n, length, heads, d // heads)), (0, 2, 1, 3))
+
+
+def _causal(mask: Any, queries: int, keys: int) -> Any:
+    """A mask that lets through no later keys, either."""
+    seen = np.tri(queries, keys, dtype=bool)
+    if mask is None:
+        return seen
+    if dtype_of(mask).kind == "b":
+        return np.logical_and(plain(mask), seen)
+    return where(seen, mask, np.array(-np.inf, dtype_of(mask)))
+
+
+def _capped(q: Any, k: Any, v: Any, mask: Any, scale: float | None, softcap: float) -> Any:
+    """Attention whose scores are bounded: softcap·tanh(scores/softcap), before the mask."""
+    factor = 1 / math.sqrt(shape_of(q)[-1]) if scale is None else scale
+    rank = len(shape_of(k))
+    scores = matmul(q * factor, transpose(k, (*range(rank - 2), rank - 1, rank - 2)))
+    scores = tanh(scores / softcap) * softcap
+    zero, least = np.array(0, dtype_of(q)), np.array(-np.inf, dtype_of(q))
+    if mask is not None and dtype_of(mask).kind == "b":
+        scores = where(plain(mask), scores, least)
+    elif mask is not None:
+        scores = scores + mask
+    nothing = (plain(scores) == -np.inf).all(axis=-1, keepdims=True)
+    if not nothing.any():
+        return matmul(softmax(scores, -1), v)
+    return matmul(where(nothing, zero, softmax(where(nothing, zero, scores), -1)), v)

@@ -98,16 +98,26 @@ def _(
     pads: Sequence[int] | None = None,
     strides: Sequence[int] | None = None,
 ) -> Any:
-    size, kernel = spatial(x), shape_of(w)[2:]
-    d = len(size)
-    if kernel_shape is not None and tuple(kernel_shape) != kernel:
-        raise ShapeError(
-            f"Conv: kernel_shape {list(kernel_shape)}, but the weight is {shape_of(w)}"
-        )
-    stride, dilation = per_axis(strides, d, "strides"), per_axis(dilations, d, "dilations")
-    pairs = padding(auto_pad, pads, size, extents(kernel, dilation), stride)
+    size, window, stride, dilation = _grid(x, w, kernel_shape, strides, dilations)
+    pairs = padding(auto_pad, pads, size, window, stride)
     sized(*(n + sum(pair) for n, pair in zip(size, pairs, strict=True)))
-    return CONVOLUTIONS[d](x, w, b, stride, pairs, dilation, group)
+    return CONVOLUTIONS[len(size)](x, w, b, stride, pairs, dilation, group)
+
+
+def _grid(
+    x: Any,
+    w: Any,
+    kernel_shape: Sequence[int] | None,
+    strides: Sequence[int] | None,
+    dilations: Sequence[int] | None,
+) -> tuple[tuple[int, ...], ...]:
+    """The image's sizes, the window's extent, stride and dilation along each axis."""
+    size, kernel = spatial(x), shape_of(w)[2:]
+    if kernel_shape is not None and tuple(kernel_shape) != kernel:
+        raise ShapeError(f"kernel_shape is {list(kernel_shape)}, but the weight {shape_of(w)}")
+    stride = per_axis(strides, len(size), "strides")
+    dilation = per_axis(dilations, len(size), "dilations")
+    return size, tuple(extents(kernel, dilation)), stride, dilation
 
 
 @onnx_op("ConvTranspose")
@@ -125,17 +135,11 @@ def _(
     pads: Sequence[int] | None = None,
     strides: Sequence[int] | None = None,
 ) -> Any:
-    size, kernel = spatial(x), shape_of(w)[2:]
+    size, window, stride, dilation = _grid(x, w, kernel_shape, strides, dilations)
     d = len(size)
-    if kernel_shape is not None and tuple(kernel_shape) != kernel:
-        raise ShapeError(
-            f"ConvTranspose: kernel_shape {list(kernel_shape)}, but the weight is {shape_of(w)}"
-        )
-    stride, dilation = per_axis(strides, d, "strides"), per_axis(dilations, d, "dilations")
     rest = (0,) * d if output_padding is None else tuple(output_padding)
     whole = [
-        (n - 1) * s + extent + r
-        for n, s, extent, r in zip(size, stride, extents(kernel, dilation), rest, strict=True)
+        (n - 1) * s + extent + r for n, s, extent, r in zip(size, stride, window, rest, strict=True)
     ]
     sized(*whole)
     wanted = None if output_shape is None else tuple(output_shape)[-d:]

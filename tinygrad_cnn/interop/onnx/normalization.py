@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ...errors import ShapeError
 from ...ops.elementwise import absolute, sqrt, where
-from ...ops.layer_norms import group_norm, layer_norm
+from ...ops.layer_norms import group_norm, instance_norm, layer_norm, rms_norm
+from ...ops.moving import flip
 from ...ops.normalization import batch_norm_eval, batch_norm_train
 from ...ops.reduce import mean
 from ...ops.reduce import sum as total
+from ...ops.response_norm import local_response_norm
 from ...ops.shape import reshape
 from ...ops.statistics import norm, var
-from . import composed
 from .table import cast, dtype_of, onnx_op, shape_of
 from .without_gradient import equal
 
@@ -51,7 +53,10 @@ def _(
 
 @onnx_op("InstanceNormalization")
 def _(x: Any, scale: Any, bias: Any, *, epsilon: float = 1e-5) -> Any:
-    return composed.instance_norm(x, scale, bias, epsilon)
+    shape = shape_of(x)
+    if math.prod(shape[2:]) > 1:
+        return instance_norm(x, weight=scale, bias=bias, eps=epsilon)
+    return group_norm(x, shape[1], scale, bias, epsilon)  # of one value, which is its own mean
 
 
 @onnx_op("LayerNormalization")
@@ -83,9 +88,10 @@ def _(
 
 @onnx_op("RMSNormalization", since=23)
 def _(x: Any, scale: Any, *, axis: int = -1, epsilon: float = 1e-5, stash_type: int = 1) -> Any:
-    ndim = len(shape_of(x))
-    axes = tuple(range(axis % ndim, ndim))
-    return x / sqrt(mean(x * x, axes, keepdims=True) + epsilon) * scale
+    sizes = shape_of(x)[axis % len(shape_of(x)) :]
+    if shape_of(scale) == sizes:
+        return rms_norm(x, sizes, scale, epsilon)
+    return rms_norm(x, sizes, eps=epsilon) * scale  # it broadcasts
 
 
 @onnx_op("GroupNormalization", since=18)
@@ -109,7 +115,10 @@ def _(
 
 @onnx_op("LRN")
 def _(x: Any, *, size: int, alpha: float = 0.0001, beta: float = 0.75, bias: float = 1.0) -> Any:
-    return composed.local_response_norm(x, size, alpha, beta, bias)
+    """Of an even number of channels ONNX has the odd one behind, our op before."""
+    if size % 2:
+        return local_response_norm(x, size, alpha, beta, bias)
+    return flip(local_response_norm(flip(x, 1), size, alpha, beta, bias), 1)
 
 
 @onnx_op("MeanVarianceNormalization")

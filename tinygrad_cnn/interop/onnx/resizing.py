@@ -1,14 +1,16 @@
 """Resize: images of another size, by the nearest cell or by weighted sums of neighbours.
 
-Each axis is resized by itself. Output cell i stands at a place x of the input; there the cells
-⌈x⌉ − 1 + k are weighted by a kernel.
+It is `interpolate` where that computes the same. Else each axis is resized by itself: output cell i
+stands at a place x of the input, and there the cells ⌈x⌉ − 1 + k are weighted by a kernel.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from ...errors import OptionError, ShapeError
 from ...ops.elementwise import where
 from ...ops.matmul import matmul
 from ...ops.moving import moveaxis, take
+from ...ops.resizing import interpolate
 from .table import dtype_of, ints, onnx_op, plain, shape_of, sized
 
 _NEAREST: dict[str, Any] = {
@@ -111,30 +114,101 @@ def resize(
     factors, targets = _targets(shape, chosen, scales, sizes, keep_aspect_ratio_policy)
     sized(*[dict(zip(chosen, targets, strict=True)).get(a, n) for a, n in enumerate(shape)])
     crops = _crops(coordinate_transformation_mode, roi, len(chosen))
+    how = _How(
+        mode,
+        coordinate_transformation_mode,
+        nearest_mode,
+        cubic_coeff_a,
+        bool(antialias),
+        bool(exclude_outside),
+    )
+    plan = tuple(map(_Axis, chosen, factors, targets, crops))
+    options = _as_interpolate(shape[2:], plan, how) if dtype_of(x).kind == "f" else None
+    if options is not None:
+        return interpolate(x, **options)
+    return _axis_by_axis(x, plan, how, extrapolation_value)
+
+
+class _How(NamedTuple):
+    """What Resize is told of all axes."""
+
+    mode: str
+    coordinates: str
+    nearest: str
+    a: float
+    antialias: bool
+    exclude_outside: bool
+
+
+class _Axis(NamedTuple):
+    """What Resize is told of one."""
+
+    axis: int
+    scale: float
+    out: int
+    crop: tuple[float, float]
+
+
+def _axis_by_axis(x: Any, plan: Sequence[_Axis], how: _How, extrapolation_value: float) -> Any:
+    shape = shape_of(x)
+    crops = how.coordinates == "tf_crop_and_resize"
     beyond: dict[int, Any] = {}
-    for axis, scale, out, crop in zip(chosen, factors, targets, crops, strict=True):
+    for axis, scale, out, crop in plan:
         n = shape[axis]
-        if out == n and scale == 1 and coordinate_transformation_mode != "tf_crop_and_resize":
+        if out == n and scale == 1 and not crops:
             continue
-        places = _places(out, n, scale, coordinate_transformation_mode, crop)
-        if coordinate_transformation_mode == "tf_crop_and_resize":
+        places = _places(out, n, scale, how.coordinates, crop)
+        if crops:
             beyond[axis] = (places < 0) | (places > n - 1)
-        if mode == "nearest":
-            if nearest_mode not in _NEAREST:
-                raise OptionError(f"Resize: unknown nearest_mode {nearest_mode!r}")
-            cells = np.clip(_NEAREST[nearest_mode](places), 0, n - 1).astype(int)
+        if how.mode == "nearest":
+            if how.nearest not in _NEAREST:
+                raise OptionError(f"Resize: unknown nearest_mode {how.nearest!r}")
+            cells = np.clip(_NEAREST[how.nearest](places), 0, n - 1).astype(int)
             x = take(x, cells, axis)
             continue
-        if mode not in {"linear", "cubic"}:
-            raise OptionError(f"Resize: mode must be nearest, linear or cubic, got {mode!r}")
-        kernel, radius = (_triangle, 1) if mode == "linear" else (_cubic(cubic_coeff_a), 2)
-        matrix = _weights(places, n, scale, kernel, radius, bool(antialias), not exclude_outside)
+        if how.mode not in {"linear", "cubic"}:
+            raise OptionError(f"Resize: mode must be nearest, linear or cubic, got {how.mode!r}")
+        kernel, radius = (_triangle, 1) if how.mode == "linear" else (_cubic(how.a), 2)
+        outside = not how.exclude_outside
+        matrix = _weights(places, n, scale, kernel, radius, how.antialias, outside)
         matrix = matrix.astype(dtype_of(x)).T
         x = moveaxis(matmul(moveaxis(x, axis, -1), matrix), -1, axis)
     for axis, outside in beyond.items():
         at = outside.reshape([-1 if a == axis else 1 for a in range(len(shape))])
         x = where(at, np.array(extrapolation_value, dtype_of(x)), x)
     return x
+
+
+@lru_cache(maxsize=64)
+def _as_interpolate(
+    size: tuple[int, ...], plan: tuple[_Axis, ...], how: _How
+) -> dict[str, Any] | None:
+    """The options with which `interpolate` does the same to images of a size, if any.
+
+    Both are linear, so that one image of no regularity tells whether they are the same.
+    """
+    spatial = {axis.axis: axis for axis in plan if axis.axis > 1}
+    outs = [spatial[a].out if a in spatial else n for a, n in enumerate(size, start=2)]
+    fits = all(axis.scale == 1 for axis in plan if axis.axis < 2) and 0 not in (*size, *outs)
+    if how.coordinates == "tf_crop_and_resize" or not 1 <= len(size) <= 3 or not fits:
+        return None
+    image = np.sin(np.arange(math.prod(size), dtype=float)).reshape(1, 1, *size)
+    wanted = _axis_by_axis(image, list(spatial.values()), how, 0.0)
+    scales = [spatial[a].scale if a in spatial else 1.0 for a in range(2, len(size) + 2)]
+    kinds = {
+        "nearest": ["nearest", "nearest-exact"],
+        "linear": [("linear", "bilinear", "trilinear")[len(size) - 1]],
+        "cubic": ["bicubic"] if len(size) == 2 else [],
+    }
+    for mode, corners in itertools.product(kinds[how.mode], (False, True)):
+        if corners and how.mode == "nearest":
+            continue
+        for sizes in ({"size": outs}, {"scale_factor": scales}):
+            options = {"mode": mode, "align_corners": corners, **sizes}
+            got = interpolate(image, **options)
+            if got.shape == wanted.shape and np.allclose(got, wanted, 1e-9, 1e-9):
+                return options
+    return None
 
 
 def _crops(mode: str, roi: Any, axes: int) -> list[tuple[float, float]]:

@@ -16,7 +16,6 @@ from ...errors import OptionError, ShapeError
 from ...ops import moving
 from ...ops import shape as s
 from ...ops.elementwise import where
-from . import composed
 from .table import (
     cast,
     dtype_named,
@@ -110,22 +109,6 @@ def _(x: Any, axes: Any = None) -> Any:
 @onnx_op("Unsqueeze")
 def _(x: Any, axes: Any) -> Any:
     return moving.expand_dims(x, ints(axes))
-
-
-@onnx_op("DepthToSpace")
-def _(x: Any, *, blocksize: int, mode: str = "DCR") -> Any:
-    return composed.depth_to_space(x, blocksize, _blocks_first(mode))
-
-
-@onnx_op("SpaceToDepth")
-def _(x: Any, *, blocksize: int, mode: str = "DCR") -> Any:
-    return composed.space_to_depth(x, blocksize, _blocks_first(mode))
-
-
-def _blocks_first(mode: str) -> bool:
-    if mode not in {"DCR", "CRD"}:
-        raise OptionError(f"mode must be DCR or CRD, got {mode!r}")
-    return mode == "DCR"
 
 
 # --- more elements ---------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Ops whose result moves in steps: comparisons, logic, rounding, the place of the largest.
+"""Ops whose result moves in steps: comparisons, logic, the place of the largest.
 
 They are ops, not plain functions, so that a trace sees them and `to_onnx` can write them. No
 gradient flows through them.
@@ -12,17 +12,6 @@ import numpy as np
 
 from ...engine.op import Op, op
 from ...ops.axes import one_axis
-
-
-def _steps(name: str, forward: Any) -> Op:
-    """An elementwise op of one input, whose gradient is 0."""
-    return op(name, forward, lambda g, y, x: g * 0, elementwise=True)
-
-
-floor = _steps("floor", np.floor)
-ceil = _steps("ceil", np.ceil)
-rint = _steps("round", np.rint)
-sign = _steps("sign", np.sign)
 
 
 def _truth(name: str, forward: Any) -> Op:

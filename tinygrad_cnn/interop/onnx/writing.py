@@ -14,7 +14,16 @@ from ...errors import DataError, DtypeError, OptionError, TinygradError
 from ...nn.module import Module
 from .package import load_onnx
 from .recorded import Moving, Recorded
-from .writers import elementwise, products, reducing, shapes  # noqa: F401  (they fill the table)
+from .writers import (  # noqa: F401  (they fill the table)
+    attention,
+    elementwise,
+    normalizing,
+    products,
+    reducing,
+    resizing,
+    shapes,
+    windows,
+)
 from .writers.table import CODES, MOVABLE, OPSET, WRITERS, Writing
 
 _MOST_BYTES = 2**31 - 2**20  # a file of protobuf cannot be larger

@@ -41,7 +41,6 @@ _SAME = {  # one operator, in the dtype of its operands together
     "sign": "Sign",
     "arcsin": "Asin",
     "arccos": "Acos",
-    "arctan": "Atan",
     "arcsinh": "Asinh",
     "arccosh": "Acosh",
     "arctanh": "Atanh",
@@ -233,7 +232,7 @@ def _(w: Writing, node: Node) -> Any:
     return w.put("Mul", w.put("Mul", x, number(0.5)), w.put("Add", share, number(1)))
 
 
-@writes("mod", "remainder")
+@writes("remainder")
 def _(w: Writing, node: Node) -> Any:
     """a − b·⌊a/b⌋: ONNX has it for whole numbers only."""
     dtype = node.value.dtype

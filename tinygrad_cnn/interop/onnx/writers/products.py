@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from ....engine.node import Node
 from ....ops.adaptive import windows
 from ....ops.pooling import extended
-from .table import Writing, only, writes
+from .table import Writing, ends, only, writes
 
 
 @writes("matmul")
@@ -45,81 +44,33 @@ def _(w: Writing, node: Node) -> Any:
 # --- convolution -----------------------------------------------------------------------------
 
 
-def _ends(pairs: Sequence[tuple[int, int]]) -> list[int]:
-    """Pairs of padding as ONNX orders them: all begins, then all ends."""
-    return [before for before, _ in pairs] + [after for _, after in pairs]
-
-
 @writes("conv1d", "conv2d", "conv3d")
 def _(w: Writing, node: Node) -> Any:
-    x, weight, bias = node.inputs
-    options = node.options or {}
-    assert weight is not None
-    return w.put(
-        "Conv",
-        w.of(x),
-        w.of(weight),
-        w.of(bias),
-        kernel_shape=list(weight.shape[2:]),
-        strides=list(options["stride"]),
-        pads=_ends(options["padding"]),
-        dilations=list(options["dilation"]),
-        group=options["groups"],
-    )
+    return _convolution(w, node, "Conv")
 
 
 @writes("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 def _(w: Writing, node: Node) -> Any:
+    more = list((node.options or {})["output_padding"])
+    return _convolution(w, node, "ConvTranspose", output_padding=more)
+
+
+def _convolution(w: Writing, node: Node, kind: str, **attributes: Any) -> Any:
     x, weight, bias = node.inputs
     options = node.options or {}
     assert weight is not None
     return w.put(
-        "ConvTranspose",
+        kind,
         w.of(x),
         w.of(weight),
         w.of(bias),
         kernel_shape=list(weight.shape[2:]),
         strides=list(options["stride"]),
-        pads=_ends(options["padding"]),
+        pads=ends(options["padding"]),
         dilations=list(options["dilation"]),
-        output_padding=list(options["output_padding"]),
         group=options["groups"],
+        **attributes,
     )
-
-
-@writes("unfold2d")
-def _(w: Writing, node: Node) -> Any:
-    options, x = node.options or {}, only(node)
-    return _windows(w, w.of(x), x.shape, options["kernel"], options["stride"])
-
-
-def _windows(
-    w: Writing, x: str, shape: Sequence[int], kernel: Sequence[int], stride: Sequence[int]
-) -> str:
-    """(N, C, H, W) → (N, C, kh, kw, OH, OW): every window's cells, read by their flat number."""
-    rows, columns = (
-        np.arange(k)[:, None] + np.arange((n - k) // s + 1) * s
-        for n, k, s in zip(shape[2:], kernel, stride, strict=True)
-    )
-    cells = rows[:, None, :, None] * shape[3] + columns[None, :, None, :]
-    flat = w.put("Reshape", x, w.ints([0, 0, -1]))
-    return str(w.put("Gather", flat, w.constant(cells, np.int64), axis=2))
-
-
-@writes("locally_connected2d")
-def _(w: Writing, node: Node) -> Any:
-    x, weight, bias = node.inputs
-    options = node.options or {}
-    assert x is not None
-    assert weight is not None
-    pairs = options["padding"]
-    name = w.of(x)
-    if any(map(any, pairs)):
-        name = w.put("Pad", name, w.ints(_ends([(0, 0), (0, 0), *pairs])))
-    shape = [*x.shape[:2], *(n + sum(pair) for n, pair in zip(x.shape[2:], pairs, strict=True))]
-    windows = _windows(w, name, shape, weight.shape[2:4], options["stride"])
-    y = w.put("Einsum", windows, w.of(weight), equation="ncabhw,ocabhw->nohw")
-    return y if bias is None else w.put("Add", y, w.of(bias))
 
 
 # --- pooling ---------------------------------------------------------------------------------
@@ -127,15 +78,19 @@ def _(w: Writing, node: Node) -> Any:
 
 @writes("max_pool1d", "max_pool2d", "max_pool3d")
 def _(w: Writing, node: Node) -> Any:
+    return _pooled(w, node, "MaxPool", dilations=list((node.options or {})["dilation"]))
+
+
+def _pooled(w: Writing, node: Node, kind: str, **attributes: Any) -> Any:
     options = node.options or {}
     return w.put(
-        "MaxPool",
+        kind,
         w.of(only(node)),
         kernel_shape=list(options["kernel_size"]),
         strides=list(options["stride"]),
-        pads=_ends(options["padding"]),
-        dilations=list(options["dilation"]),
+        pads=ends(options["padding"]),
         ceil_mode=int(options["ceil_mode"]),
+        **attributes,
     )
 
 
@@ -158,7 +113,7 @@ def _(w: Writing, node: Node) -> Any:
         w.of(x),
         kernel_shape=list(kernel),
         strides=list(stride),
-        pads=_ends(pads),
+        pads=ends(pads),
         ceil_mode=int(options["ceil_mode"] and not whole),
         count_include_pad=int(options["count_include_pad"] or whole),
     )

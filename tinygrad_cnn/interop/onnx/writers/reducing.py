@@ -1,4 +1,4 @@
-"""Writers of reductions, softmax and normalisation."""
+"""Writers of reductions, and of softmax."""
 
 from __future__ import annotations
 
@@ -75,59 +75,3 @@ def _(w: Writing, node: Node) -> Any:
 def _(w: Writing, node: Node) -> Any:
     kind = "Softmax" if str(node.op and node.op.name) == "softmax" else "LogSoftmax"
     return w.put(kind, w.of(only(node)), axis=(node.options or {})["axis"])
-
-
-# --- normalisation ---------------------------------------------------------------------------
-
-
-def _affine(w: Writing, weight: Node | None, bias: Node | None, n: Any, dtype: Any) -> list[str]:
-    """Scale and shift; ones and zeros for one that is left out."""
-    return [
-        w.constant(np.full(n, filler), dtype) if node is None else w.of(node)
-        for node, filler in ((weight, 1.0), (bias, 0.0))
-    ]
-
-
-@writes("batch_norm_eval")
-def _(w: Writing, node: Node) -> Any:
-    x, mean, var, weight, bias = node.inputs
-    assert mean is not None
-    return w.put(
-        "BatchNormalization",
-        w.of(x),
-        *_affine(w, weight, bias, mean.shape, node.value.dtype),
-        w.of(mean),
-        w.of(var),
-        epsilon=float((node.options or {})["eps"]),
-    )
-
-
-@writes("layer_norm")
-def _(w: Writing, node: Node) -> Any:
-    x, weight, bias = node.inputs
-    options = node.options or {}
-    sizes = options["normalized_shape"]
-    return w.put(
-        "LayerNormalization",
-        w.of(x),
-        *_affine(w, weight, bias, sizes, node.value.dtype),
-        axis=-len(sizes),
-        epsilon=float(options["eps"]),
-    )
-
-
-@writes("group_norm")
-def _(w: Writing, node: Node) -> Any:
-    """As an instance norm of the groups, which then get their shape again."""
-    x, weight, bias = node.inputs
-    options = node.options or {}
-    assert x is not None
-    groups, dtype = options["num_groups"], node.value.dtype
-    rows = w.put("Reshape", w.of(x), w.ints([0, groups, -1]))
-    ones, zeros = _affine(w, None, None, groups, dtype)
-    y = w.put("InstanceNormalization", rows, ones, zeros, epsilon=float(options["eps"]))
-    y = w.put("Reshape", y, w.put("Shape", w.of(x)))
-    column = w.ints([-1, *(1,) * (len(x.shape) - 2)])
-    if weight is not None:
-        y = w.put("Mul", y, w.put("Reshape", w.of(weight), column))
-    return y if bias is None else w.put("Add", y, w.put("Reshape", w.of(bias), column))

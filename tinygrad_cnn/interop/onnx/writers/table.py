@@ -177,3 +177,8 @@ def only(node: Node) -> Node:
     if source is None:
         raise OptionError("its input was not recorded")
     return source
+
+
+def ends(pairs: Sequence[tuple[int, int]]) -> list[int]:
+    """Pairs of padding as ONNX orders them: all begins, then all ends."""
+    return [before for before, _ in pairs] + [after for _, after in pairs]
