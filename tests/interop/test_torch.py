@@ -104,15 +104,6 @@ SIDES = {"inception_v3": 75, "vit_b_16": 32, "maxvit_t": 224}
 LOOSE = {"mobilenet_v3_small": 1e-6}
 
 
-@pytest.fixture(scope="session")
-def torchvision():
-    library = torch.library.Library("torchvision", "DEF")
-    for name in ("nms", "qnms"):
-        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    yield pytest.importorskip("torchvision")
-    library._destroy()
-
-
 def made(torchvision, name):
     torch.manual_seed(0)
     return getattr(torchvision.models, name)(weights=None, **NETWORKS[name])

@@ -235,6 +235,13 @@ def test_what_has_nothing_in_common_is_no_choice():
     assert (choice.skip, choice.branches) == (1, (2,))
 
 
+def test_pieces_of_one_value_are_no_choice():
+    x = tg.Tensor(np.ones((2, 4)), requires_grad=True)
+    h = tg.tanh(x)
+    assert choices(tg.concatenate([h[:, 2:], h[:, :2]], axis=1), x) == []
+    assert len(choices(tg.concatenate([h[:, 2:], tg.exp(h[:, :2])], axis=1), x)) == 1
+
+
 def test_a_place_can_be_ignored():
     x = tg.Tensor(np.ones(3), requires_grad=True)
     with tg.scope("gelu"):

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..engine.context import current_mode, mode
+from ..engine.scope import Scope
 from ..engine.source import running_line
 from ..engine.tensor import Tensor
 from ..errors import DtypeError, OptionError, ShapeError
@@ -22,6 +23,7 @@ from ..nn.module import Module
 from ..nn.parameter import Parameter
 
 Source = tuple[str, int]
+Inside = tuple[tuple[str, str], ...]
 
 
 class Value(NamedTuple):
@@ -48,6 +50,8 @@ class Call:
         source: file and line of the original's program, or None.
         stateful: whether `function` gets the `Imported` network and that submodule first, for
             what depends on training mode or updates buffers.
+        inside: the submodules that were entered, outermost first: what tells two calls of a shared
+            one apart, and its dotted name. () if only names are known.
     """
 
     name: str
@@ -58,6 +62,13 @@ class Call:
     module: str = ""
     source: Source | None = None
     stateful: bool = False
+    inside: Inside = ()
+
+    def __post_init__(self) -> None:
+        if not self.inside and self.module:
+            steps = self.module.split(".")
+            names = [".".join(steps[: i + 1]) for i in range(len(steps))]
+            self.inside = tuple(zip(names, names, strict=True))
 
 
 class InputType(NamedTuple):
@@ -248,13 +259,9 @@ class Imported(Part):
         for number, name in program.state.items():
             path, _, own = name.rpartition(".")
             values[number] = getattr(self._at(path), own)
-        parts: dict[str, tuple[Module, str]] = {}
-        now = current_mode()
+        entered: dict[str, tuple[Module, str]] = {}
         for call in program.calls:
-            if call.module not in parts:
-                module = self._at(call.module)
-                parts[call.module] = module, now.scopes.get(module, now.scope)
-            module, scope = parts[call.module]
+            module, scope = self._enter(call.inside, entered)
             values[TRAINING.number] = module.training
             used = replaced(call.args, values.__getitem__)
             chosen = replaced(call.options, values.__getitem__)
@@ -269,6 +276,19 @@ class Imported(Part):
             for number in self._last_used.get(call.result, ()):
                 values.pop(number, None)
         return self._result(replaced(program.output, values.__getitem__))
+
+    def _enter(self, inside: Inside, entered: dict[str, tuple[Module, str]]) -> tuple[Module, str]:
+        """The innermost submodule, and the scope of this call of it; `entered` has all so far."""
+        now = current_mode()
+        module: Module = self
+        scope = now.scope
+        for key, name in inside:
+            if name and key not in entered:
+                part = self._at(name)
+                entered[key] = part, Scope.of(now.scopes.get(part, now.scope), scope, part)
+            if name:
+                module, scope = entered[key]
+        return module, scope
 
     def _result(self, output: Any) -> Any:
         """What the network gives its caller: computed arrays become Tensors."""

@@ -23,7 +23,7 @@ from ..errors import DataError, DtypeError
 from ..nn.parameter import Parameter
 from .aten import ATEN, STATEFUL
 from .decomposing import simpler
-from .program import TRAINING, Call, Imported, InputType, Program, Source, Value
+from .program import TRAINING, Call, Imported, InputType, Inside, Program, Source, Value
 from .residuals import with_residuals
 from .views import Views
 from .written import Written
@@ -293,10 +293,12 @@ class Translation:
         stateful: bool = False,
     ) -> Value:
         value = self._fresh()
-        module, source = self._place(node)
+        module, source, inside = self._place(node)
         if not self.recording:
             function = functools.partial(_without_gradient, function)
-        call = Call(name, function, args, options or {}, value.number, module, source, stateful)
+        call = Call(
+            name, function, args, options or {}, value.number, module, source, stateful, inside
+        )
         self.program.calls.append(call)
         return value
 
@@ -333,18 +335,18 @@ class Translation:
             return int(given) if isinstance(given, torch.SymInt) else float(given)
         return given
 
-    def _place(self, node: Any) -> tuple[str, Source | None]:
-        """The module that made a call, and the line of the program."""
+    def _place(self, node: Any) -> tuple[str, Source | None, Inside]:
+        """The module that made a call, the line of the program, and which modules were entered."""
         if self.inside:
             return self.inside[0][1]
-        stack = list((node.meta.get("nn_module_stack") or {}).values())
-        path = ""
-        for given, kind in stack:
+        path, inside = "", []
+        for key, (given, kind) in (node.meta.get("nn_module_stack") or {}).items():
             name = re.sub(r"@\d+", "", given.removeprefix("L['self']").lstrip("."))
             if not name.startswith("_empty_nn"):
                 path = name
+                inside.append((key, path))
                 self.classes[path] = str(getattr(kind, "__name__", kind)).rpartition(".")[2]
-        return path, _line(node.meta.get("stack_trace") or "")
+        return path, _line(node.meta.get("stack_trace") or ""), tuple(inside)
 
 
 def _without_gradient(function: Callable[..., Any], *args: Any, **options: Any) -> Any:

@@ -118,6 +118,21 @@ def _(g: Any, y: Any, x: Any, *, index: Any) -> Any:
     return out
 
 
+@_way("roll")
+def _(g: Any, y: Any, x: Any, *, shift: Any, axis: Any) -> Any:
+    if axis is None:
+        return np.roll(g.reshape(len(g), -1), -shift, 1).reshape(len(g), *x.shape)
+    return np.roll(g, [-s for s in shift], [1 + a for a in axis])
+
+
+@_way("pad")
+def _(g: Any, y: Any, x: Any, *, pad_width: Any, mode: str, constant_values: float) -> Any:
+    if mode != "constant":
+        return ONE_BY_ONE
+    inner = [slice(b, b + n) for (b, _), n in zip(pad_width, x.shape, strict=True)]
+    return g[(slice(None), *inner)]
+
+
 def _concatenate(
     op: Op, g: Any, y: Any, args: list[Any], options: dict[str, Any], needed: list[bool]
 ) -> Sequence[Any]:

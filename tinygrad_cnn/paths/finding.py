@@ -19,6 +19,11 @@ from .selecting import Selector
 
 _KINDS = {residual_add: "residual add", add: "addition", concatenate: "concatenation"}
 _GIVEN = ("parameter", "buffer", "constant")  # what these are in common makes no choice
+_MOVING = {
+    "astype", "expand_dims", "flip", "getitem", "moveaxis", "pad", "reshape", "roll", "split",
+    "squeeze", "take", "transpose",
+}  # fmt: skip
+"""Ops that move elements about, and compute nothing with them."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,8 @@ def find_choices(
     Of two operands of an addition, the one that the other was computed from is the skip. Where both
     were computed from something else, the skip is the one with fewer ops behind it (a projection),
     the first of equals. Of a concatenation's operands that have something in common, likewise one
-    is the skip, and all others are branches. Values that are equal operands (a + a) are no choice.
+    is the skip, and all others are branches. No choice is a + a, nor a concatenation of pieces of
+    one value, as when patches are merged: that only moves elements about.
 
     Args:
         end: the program's result.
@@ -91,7 +97,7 @@ def find_choices(
             skip, branches = 0, [1]
         else:
             related = behind.related(node.inputs)
-            if len(related) < 2:
+            if len(related) < 2 or (node.op is concatenate and behind.moved(node.inputs, related)):
                 continue
             skip = behind.skip(node.inputs, related)
             branches = [i for i in related if i != skip]
@@ -128,11 +134,13 @@ class _Behind:
         self.bits: dict[Node, int] = {}
         self.own: dict[Node, int] = {}
         self.ops = 0  # the bits of what an op computed
+        self.moves = 0  # of these, what it only moved
         for i, node in enumerate(order):
             own = 0 if node.op is None and node.role in _GIVEN else 1 << i
             self.own[node] = bits = own
             if node.op is not None and node.op is not OUTPUT:
                 self.ops |= own
+                self.moves |= own if node.op.name in _MOVING else 0
             for parent in node.inputs:
                 if parent is not None:
                     bits |= self.bits[parent]
@@ -157,8 +165,16 @@ class _Behind:
             own = self.own[operands[i]]
             if own and all(self.bits[operands[j]] & own for j in related):
                 return i
+        counts = [own.bit_count() for own in self._apart(operands, related)]
+        return related[counts.index(min(counts))]
+
+    def moved(self, operands: Sequence[Any], related: Sequence[int]) -> bool:
+        """Whether all of them are pieces of one value."""
+        return not any(own & ~self.moves for own in self._apart(operands, related))
+
+    def _apart(self, operands: Sequence[Any], related: Sequence[int]) -> list[int]:
+        """For each operand, the ops behind it that are not behind all of them."""
         common = -1
         for i in related:
             common &= self.bits[operands[i]]
-        counts = [(self.bits[operands[i]] & ~common & self.ops).bit_count() for i in related]
-        return related[counts.index(min(counts))]
+        return [self.bits[operands[i]] & ~common & self.ops for i in related]
