@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+import viz  # noqa: F401  # before pytest imports its files: `viz.step` is a folder's name, too
+
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -81,12 +83,12 @@ class Browser:
             self.complaints.append(params["entry"]["text"])
         return answer
 
-    def open(self, path: Path) -> None:
-        """Load a file, and forget what earlier pages did."""
+    def open(self, path: Path, part: str = "") -> None:
+        """Load a file, at a part of it such as "#end", and forget what earlier pages did."""
         self._navigate("about:blank")
         self.requests.clear()
         self.complaints.clear()
-        self._navigate(path.as_uri())
+        self._navigate(path.as_uri() + part)
 
     def _navigate(self, url: str) -> None:
         self._events.clear()

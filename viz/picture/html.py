@@ -38,8 +38,7 @@ def page(title: str, body: str, style: str = "", script: str = "") -> str:
     """
     policy = _POLICY
     if script:
-        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-        policy += f"; script-src 'sha256-{digest}'"
+        policy += f"; script-src {hash_of(script)}"
         body += f"\n<script>{script}</script>"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -49,6 +48,11 @@ def page(title: str, body: str, style: str = "", script: str = "") -> str:
         f"<title>{safe(title)}</title>\n<style>{_STYLE}{SHEET}\n{style}</style>\n</head>\n"
         f"<body>\n{body}\n</body>\n</html>\n"
     )
+
+
+def hash_of(script: str) -> str:
+    """A script's hash, as a security policy lists it."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
 def safe(text: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from tinygrad_cnn.engine.op import Op
 
-_AT_HEAD = re.compile(r"^\((−[^() ]*)\)(?= |$)")
+_AT_HEAD = re.compile(r"(^|\()\((−[^() ]*)\)(?=[ ,]|$)")
 
 
 class Formula(NamedTuple):
@@ -85,7 +85,7 @@ _SLOPES = {  # functions of one number: f(x), f′(x)
         "{x} · tanh(softplus {x})",
         "{g} · (tanh(s) + {x} · σ({x}) · (1 − tanh²(s))), s = softplus {x}",
     ),
-    "negative": ("−{x}", "−{g}"),
+    "negative": ("−{x}", "{g} × (−1)"),
 }
 _SHAPES = {  # the same numbers in another place: what is done, and what is done backward
     "reshape": ("in another shape", "in the shape of x"),
@@ -129,8 +129,8 @@ FORMULAS: dict[str, Formula] = {
     **{name: _f(f"x, {a}" if a[0] != "[" else f"x{a}", f"g, {b}" if b[:2] != "at" else f"g {b}")
        for name, (a, b) in _SHAPES.items()},
     **{name: _f(*both) for name, both in _REDUCED.items()},
-    "add": _f("{a} + {b}", "{g}", "{g}"),
-    "subtract": _f("{a} − {b}", "{g}", "−{g}"),
+    "add": _f("{a} + {b}", "{g} × 1", "{g} × 1"),
+    "subtract": _f("{a} − {b}", "{g} × 1", "{g} × (−1)"),
     "multiply": _f("{a} × {b}", "{g} × {b}", "{g} × {a}"),
     "divide": _f("{a} / {b}", "{g} / {b}", "−{g} × {y} / {b}"),
     "power": _f("{a}^{b}", "{g} × {b} × {a}^({b} − 1)", "{g} × {y} × log {a}"),
@@ -225,10 +225,10 @@ def gradient_of(op: Op, argument: int) -> str:
 
 
 def filled(formula: str, words: Mapping[str, Any]) -> str:
-    """A formula with words in place of its names. A negative number at its head has no brackets.
+    """A formula with words in place of its names. A negative number at its head needs no brackets.
 
     Example:
         >>> filled("{g} × {b}", {"g": "(−1)", "b": "(−3)"})
         '−1 × (−3)'
     """
-    return _AT_HEAD.sub(r"\1", formula.format_map(words))
+    return _AT_HEAD.sub(r"\1\2", formula.format_map(words))

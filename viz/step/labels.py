@@ -14,21 +14,31 @@ from .recording import Recording
 from .sources import Sources
 
 
+def names_of(recording: Recording, sources: Sources) -> dict[Node, str]:
+    """The nodes that the user, or a line of the program, gave a name, and these names."""
+    given = {**_assigned(recording, sources), **recording.names}
+    own = {n: name for n in recording.graph.nodes if (name := (n.name or "").strip())}
+    return {**given, **own}
+
+
 def labels_of(recording: Recording, sources: Sources) -> list[str]:
     """A name for each node of a recording's graph.
 
-    A name that the user gave comes first. Else, for the last op that ran on a line such as
-    ``d = a * b + c``, it is the name on the left. Else a Scalar is v1, v2, …, and a Tensor has the
-    name of its op, with a number where there are several.
+    A name that the user gave comes first; a parameter's follows that of its module. Else, for the
+    last op that ran on a line such as ``d = a * b + c``, it is the name on the left. Else a Scalar
+    is v1, v2, …, and a Tensor has the name of its op, with a number where there are several.
     """
     nodes = recording.graph.nodes
-    given = {**_assigned(recording, sources), **recording.names}
+    given = names_of(recording, sources)
     found: list[str] = []
-    taken = {name for node in nodes if (name := (node.name or "").strip())} | set(given.values())
+    taken = set(given.values())
     short = (name for k in count(1) if (name := f"v{k}") not in taken)
     used: dict[str, int] = {}
+    scopes: dict[Node, str] = {}  # of the modules that use a value first
+    for edge in recording.graph.edges:
+        scopes.setdefault(nodes[edge.producer], nodes[edge.consumer].scope)
     for node in nodes:
-        name = (node.name or "").strip() or given.get(node, "")
+        name = given.get(node, "")
         if not name and node.role == "constant" and node.shape == ():
             try:
                 name = numeral(float(node.value))
@@ -36,6 +46,8 @@ def labels_of(recording: Recording, sources: Sources) -> list[str]:
                 name = "constant"
         elif not name and type(node.value) is float:
             name = next(short)
+        elif name and node.role in {"parameter", "buffer"} and scopes.get(node):
+            name = f"{scopes[node]}.{name}"
         elif not name:
             name = node.role if node.op is None else node.op.name
             if node.op is OUTPUT and node.inputs and node.inputs[0] and node.inputs[0].op:
@@ -52,6 +64,8 @@ def _assigned(recording: Recording, sources: Sources) -> Mapping[Node, str]:
     lasts: list[tuple[Node, tuple[str, int]]] = []
     for event in recording.events:
         if event.kind != "forward" or event.source is None or not sources.knows(event.source):
+            continue
+        if event.node.op is OUTPUT and (event.node.options or {}).get("index") != 0:
             continue
         if lasts and lasts[-1][1] == event.source:
             lasts[-1] = (event.node, event.source)

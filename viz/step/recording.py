@@ -69,13 +69,16 @@ def recording_of(
     )
 
 
-def _of_trace(trace: Trace, title: str = "a program") -> Recording:
+def _of_trace(trace: Trace, title: str | None = None) -> Recording:
     if not trace.events and trace.failure is None:
         raise GraphError("step: nothing was computed inside this trace")
     nodes, failure = trace.nodes, trace.failure
     if failure is not None and failure.node is not None and failure.node not in nodes:
         new = [p for p in failure.node.inputs if p is not None and p not in nodes]
         nodes = [*nodes, *dict.fromkeys(new), failure.node]
+    if title is None:
+        files = [Path(e.source[0]).name for e in trace.events if e.source is not None]
+        title = files[0] if files else "a program"
     return Recording(_whole(nodes), trace.events, failure, trace.sources, title)
 
 

@@ -25,14 +25,15 @@ A dict that JSON holds, in this format, which others can write, too:
 - `ticks`: [step, label] where a module begins.
 
 Scalars' steps also have a `template` beside `numbers`, in which {a}, {x}, {y} and {g} stand for
-numbers: a page that changes the numbers fills it again.
+numbers, the `names` of the inputs in it, and their nodes the `options` of the op: a page that
+changes the numbers computes and fills in anew.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
@@ -41,6 +42,7 @@ from tinygrad_cnn.engine.node import Node
 from tinygrad_cnn.engine.op import OUTPUT
 
 from ..graphs.words import argument_name
+from ..picture.picture import plain
 from .arrays import Arrays
 from .captions import Letters, backward_caption, forward_caption, letters
 from .formulas import filled, formula_of, gradient_of
@@ -68,8 +70,8 @@ def steps_of(recording: Recording) -> dict[str, Any]:
         ['start', 'forward', 'seed', 'backward', 'end']
         >>> for send in data["steps"][3]["sends"]:
         ...     print(send["formula"], send["numbers"], [send["part"], send["of"]])
-        ∂b/∂b 1 [1, 2]
-        ∂b/∂b 1 [2, 2]
+        ∂b/∂b × 1 1 × 1 [1, 2]
+        ∂b/∂b × 1 1 × 1 [2, 2]
     """
     return _Steps(recording).data()
 
@@ -121,6 +123,7 @@ class _Steps:
         failure = self.recording.failure
         if failure is not None and failure.kind == "forward" and failure.node is node:
             value = None
+        scalar = type(node.value) is float
         return {
             "label": self.labels[i],
             "op": node.op.name if node.op else None,
@@ -130,6 +133,7 @@ class _Steps:
             "dtype": node.dtype,
             "value": self.arrays(value),
             "needs_grad": node.needs_grad,
+            **({"options": plain(node.options)} if scalar and node.options else {}),
         }
 
     def _add(self, kind: str, node: Node | None, caption: str, **more: Any) -> None:
@@ -181,7 +185,7 @@ class _Steps:
             numbers = f"{put_in} = {value}"
             caption = f"{formula} = {numbers}."
             kept = filled(template, self._kept(event))
-            more = {"template": f"{kept} = {{y}}"}
+            more = {"template": f"{kept} = {{y}}", "names": list(op.inputs)}
         self._add(
             "forward",
             node,
@@ -219,8 +223,12 @@ class _Steps:
             inputs=self._inputs(event),
             outputs=self._outputs(event),
             sends=sends,
+            **({"names": list(node.op.inputs)} if scalar and node.op else {}),
         )
         self.steps[-1]["source"] = self.sources(event.source)
+        for send in sends:
+            if not scalar and send["part"]:
+                send["step"] = self.steps[-1]
         summed = self.sums.get(node)
         if summed is not None and not scalar and not _same(summed, event.cotangent):
             self.steps[-1]["caption"] += " A hook has changed the gradient that arrived."
@@ -233,7 +241,7 @@ class _Steps:
         names = self._names(event) if scalar else letters(event)
         send: Step = {
             "node": self.graph.id(parent),
-            "argument": argument_name(node, argument),
+            "argument": self._argument(node, argument),
             "edge": self.edge.get((self.graph.id(node), argument)),
             "formula": filled(template, names),
             "numbers": "",
@@ -289,6 +297,9 @@ class _Steps:
         for node, sends in self.parts.items():
             for send in sends:
                 send["of"] = len(sends)
+                if len(sends) > 1 and "step" in send:
+                    send.pop("step")["caption"] += _meeting(self._label(node), send)
+                send.pop("step", None)
             if node.op is None:
                 total = self.totals.get(node)
                 known = total is not None and not isinstance(total, Statistics)
@@ -350,12 +361,18 @@ class _Steps:
         return [
             {
                 "node": self.graph.id(parent),
-                "argument": argument_name(event.node, k),
+                "argument": self._argument(event.node, k),
                 "value": self.arrays(value),
             }
             for k, (parent, value) in enumerate(zip(event.node.inputs, event.inputs, strict=True))
             if parent is not None
         ]
+
+    def _argument(self, node: Node, k: int) -> str:
+        """What an input is called: as in the formula, or, where that has names, by its side."""
+        assert node.op is not None
+        by_side = type(node.value) is float or node.op.variadic
+        return argument_name(node, k) if by_side else node.op.inputs[k]
 
     def _outputs(self, event: Event) -> list[Step]:
         if not isinstance(event.output, tuple):
@@ -404,20 +421,22 @@ class _Steps:
         assert op is not None
         return Letters(letters(event) | {name: f"{{{name}}}" for name in (*op.inputs, "y", "g")})
 
-    def _scalar_caption(self, event: Event, sends: Iterable[Step]) -> str:
+    def _scalar_caption(self, event: Event, sends: Sequence[Step]) -> str:
         label = self._label(event.node)
         said = [f"∂{self.result}/∂{label} is {numeral(event.cotangent)}."]
         for send in sends:
             if send["gradient"] is None:
                 continue
             name = self.labels[send["node"]]
+            if sum(other["node"] == send["node"] for other in sends) > 1:
+                name += f" ({send['argument']})"
             gradient = self.arrays.value(send["gradient"])
             total = self.arrays.value(send["sum"])
             put_in = f"{send['numbers']} = " if send["numbers"] != numeral(gradient) else ""
             text = f"{name} gets {send['formula']} = {put_in}{numeral(gradient)}"
             if send["before"] is not None:
                 before = self.arrays.value(send["before"])
-                text += f", and has now {numeral(before)} + {operand(gradient)} = {numeral(total)}"
+                text += f", and together {numeral(before)} + {operand(gradient)} = {numeral(total)}"
             said.append(text + ".")
         return " ".join(said)
 
@@ -436,6 +455,16 @@ def ticks_of(steps: list[Step]) -> list[list[Any]]:
         if len(found) <= MOST_TICKS or depth == 1:
             return found
     return []
+
+
+def _meeting(label: str, send: Step) -> str:
+    """A sentence on gradients that meet at a node that is used several times."""
+    part, of = send["part"], send["of"]
+    if part == 1:
+        return f" {label} is used {of} times: this is the first of {of} gradients that meet there."
+    if part == of:
+        return f" At {label} the last of {of} gradients is added: now its gradient is whole."
+    return f" At {label} gradient {part} of {of} is added."
 
 
 def _count(n: int, what: str) -> str:

@@ -152,7 +152,8 @@ def test_b_is_a_plus_a():
     forward, back, end = (data["steps"][i] for i in (1, 3, 4))
     assert forward["caption"] == "b = a + a = 2 + 2 = 4."
     assert back["caption"] == (
-        "∂b/∂b is 1. a gets ∂b/∂b = 1. a gets ∂b/∂b = 1, and has now 1 + 1 = 2."
+        "∂b/∂b is 1. a (left) gets ∂b/∂b × 1 = 1 × 1 = 1. "
+        "a (right) gets ∂b/∂b × 1 = 1 × 1 = 1, and together 1 + 1 = 2."
     )
     assert [(s["argument"], s["part"], s["of"]) for s in back["sends"]] == [
         ("left", 1, 2),
@@ -223,7 +224,9 @@ def test_statistics_and_files_give_the_same_steps(tmp_path):
     assert [s["caption"] for s in again["steps"]] == [s["caption"] for s in ours["steps"]]
     assert {json.dumps(a) for a in again["arrays"]} == {json.dumps(a) for a in ours["arrays"]}
     with tg.trace(keep="statistics") as thin:
-        tg.cross_entropy(tg.models.LeNet()(tg.Tensor(np.ones((1, 1, 28, 28)))), [1]).backward()
+        tg.cross_entropy(
+            tg.models.LeNet()(tg.Tensor(np.ones((1, 1, 28, 28), np.float32))), [1]
+        ).backward()
     few = steps(thin)
     check_order(few)
     assert all("pixels" not in array for array in few["arrays"])
