@@ -34,8 +34,8 @@ from .recording import Recording
 SMALL = 16  # an output of at most so many elements is opened whole
 MOST_READ = 1600  # numbers that an element may be computed from
 MOST_OF_OP = 400  # numbers read by the sample of one op, but for its first element
-MOST_ALL = 4000  # numbers read by all samples of a page
-MOST_COST = 40_000  # numbers of an array that is read whole: more would take too long to open
+MOST_ALL, MOST_EACH = 4000, 40  # numbers read by all samples of a page: at most, or for each step
+MOST_COST = 16_000  # numbers of arrays that are read whole: more would take too long to open
 Index = tuple[int, ...]
 Wanted = Mapping[Any, Any]
 
@@ -57,7 +57,7 @@ def opened_ops(
     """
     asked = _asked(recording, wanted)
     found: dict[str, Any] = {}
-    left = MOST_ALL
+    left = max(MOST_ALL, MOST_EACH * len(recording.events))
     for event in recording.events:
         node = event.node
         if event.kind != "forward" or node.op in (None, OUTPUT):
@@ -78,7 +78,9 @@ def opened_ops(
             reads = sum(len(cells["values"]) for cells in element["cells"])
             if at not in own:
                 sampled += reads
-                if reads > MOST_READ or reads > left or (elements and sampled > MOST_OF_OP):
+                if reads > left:
+                    left = 0  # the later ops are not even tried: that would take long
+                if reads > MOST_READ or not left or (elements and sampled > MOST_OF_OP):
                     break
                 left -= reads
             elements.append(element)

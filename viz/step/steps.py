@@ -37,6 +37,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
+import numpy as np
+
 from tinygrad_cnn import Event, Statistics
 from tinygrad_cnn.engine.node import Node
 from tinygrad_cnn.engine.op import OUTPUT
@@ -279,7 +281,7 @@ class _Steps:
         node, cotangent = event.node, event.cotangent
         self.result = self._label(node)
         one = type(cotangent) is float or getattr(cotangent, "size", 0) == 1
-        same = one and not isinstance(cotangent, Statistics) and float(cotangent) == 1.0
+        same = one and not isinstance(cotangent, Statistics) and np.asarray(cotangent).item() == 1
         if same:
             said = (
                 f"Backward begins at {self.result}: ∂{self.result}/∂{self.result} = 1, "

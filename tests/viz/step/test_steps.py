@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_cnn as tg
@@ -113,6 +113,7 @@ def test_every_op_has_a_formula():
 
 
 @pytest.mark.parametrize("name", tg.OPS)
+@settings(max_examples=6)
 @given(st.data())
 def test_every_op_has_captions_forward_and_backward(name, data):
     case, op = data.draw(CASES[name]), tg.OPS[name]
