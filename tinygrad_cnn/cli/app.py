@@ -18,6 +18,7 @@ from .gradcheck import gradcheck
 from .models import models
 from .paths import paths
 from .predict import predict
+from .step import step
 from .tour import tour
 from .train import train
 from .tutorial import tutorial
@@ -61,7 +62,7 @@ app = typer.Typer(
     cls=Commands, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
 
-for command in (train, evaluate, predict, models, gradcheck, tour, draw, paths, tutorial):
+for command in (train, evaluate, predict, models, gradcheck, tour, draw, step, paths, tutorial):
     app.command()(command)
 
 
