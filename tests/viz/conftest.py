@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,18 @@ class Browser:
         answer = self.send("Runtime.evaluate", expression=script, returnByValue=True)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
+
+    @contextmanager
+    def frame(self) -> Iterator[None]:
+        """Inside, everything is sent to the frame on the page, which has a process of its own."""
+        targets = self.send("Target.getTargets")["targetInfos"]
+        frame = next(target["targetId"] for target in targets if target["type"] == "iframe")
+        attached = self.send("Target.attachToTarget", targetId=frame, flatten=True)
+        page, self._session = self._session, attached["sessionId"]
+        try:
+            yield
+        finally:
+            self._session = page
 
     def click(self, element: str) -> None:
         """Click on the middle of an element, which is given as a JavaScript expression."""

@@ -997,7 +997,8 @@ find("find").addEventListener("keydown", event => {
   if (event.key === "Enter") find("found").querySelector("button")?.click()
 })
 addEventListener("hashchange", () => fromAddress())
-addEventListener("resize", () => { fit(); paint() })
+addEventListener("resize", () => { fit(); paint(); showStory() })
+addEventListener("load", showStory)  // now the story has its size, also inside a frame
 dark.addEventListener("change", showStory)
 function fromAddress() {
   const given = location.hash.match(/^#step=(\d+)$/)

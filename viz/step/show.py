@@ -55,6 +55,7 @@ class Steps(Picture):
             f'src="data:image/svg+xml;base64,{picture}">'
             f'<iframe title="{name}, step by step" sandbox="allow-scripts" '
             'style="position:absolute;inset:0;width:100%;height:100%;border:1px solid #8886;'
+            "box-sizing:border-box;"
             f'border-radius:8px;background:Canvas" srcdoc="{escape(self.html())}"></iframe></div>'
         )
 

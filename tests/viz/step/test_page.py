@@ -121,7 +121,7 @@ def test_an_address_leads_to_a_step(browser, tmp_path):
 
 def wait(browser, condition: str) -> None:
     for _ in range(200):
-        if browser.evaluate(condition):
+        if browser.evaluate(f"Boolean({condition})"):
             return
         browser.send("Runtime.evaluate", expression="new Promise(r => setTimeout(r, 20))",
                      awaitPromise=True)  # fmt: skip
@@ -351,7 +351,10 @@ def test_a_sandboxed_frame_shows_it_and_its_keys_work(browser, tmp_path):
     path.write_text(f"<!doctype html><body>{scalars()._repr_html_()}", encoding="utf-8")
     browser.open(path)
     browser.click("document.querySelector('iframe')")
-    press(browser, "ArrowRight")
+    with browser.frame():
+        press(browser, "ArrowRight")
+        press(browser, "ArrowRight")
+        assert browser.evaluate(COUNT).startswith("step 2 of")
     assert browser.complaints == []
     assert browser.evaluate("document.querySelector('iframe').sandbox.value") == "allow-scripts"
     assert browser.evaluate("document.querySelector('img').naturalWidth") > 0
@@ -446,6 +449,7 @@ def test_numbers_of_a_large_array_are_a_heat_map_with_a_scale_and_a_histogram(br
     array = page.data["arrays"][out]
     assert browser.evaluate("document.querySelectorAll('.card.output canvas').length") >= 1
     browser.click("document.querySelector('.card.output summary')")
+    wait(browser, "document.querySelector('.card.output dd')")
     shown = browser.evaluate(
         "[...document.querySelectorAll('.card.output dd')].map(e => e.textContent)"
     )
