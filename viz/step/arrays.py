@@ -114,9 +114,11 @@ def layout(shape: tuple[int, ...]) -> tuple[int, int, int]:
     """How an array of this shape is laid out: how many tiles, their rows and their columns.
 
     Example:
-        >>> layout((2, 6, 28, 28)), layout((120,)), layout((8, 3, 1, 1))
+        >>> layout((2, 6, 28, 28)), layout((1, 120)), layout((8, 3, 1, 1))
         ((12, 28, 28), (1, 4, 32), (1, 8, 3))
     """
+    while shape and shape[0] == 1 and len(shape) < 3:  # a single row is a vector
+        shape = shape[1:]
     while len(shape) > 2 and shape[-1] == shape[-2] == 1:
         shape = shape[:-2]
     if len(shape) < 2:

@@ -70,6 +70,8 @@ steps.forEach((step, k) => {
   if (step.kind === "error" && step.node !== null && !firstOf.forward.has(step.node))
     firstOf.forward.set(step.node, k)
 })
+const edgesInto = nodes.map(() => [])
+edges.forEach(([, to], e) => edgesInto[to].push(e))
 const computedAt = nodes.map((node, i) => node.op === null ? -1 : firstOf.forward.get(i) ?? -1)
 edges.forEach(([from, to]) => {  // one output of an op that has several is computed with it
   if (nodes[to].op === "output" && computedAt[to] < 0) computedAt[to] = computedAt[from]
@@ -119,7 +121,14 @@ function showDrawing(k) {
   boxOf = nodes.map(() => -1)
   drawing.boxes.forEach((each, i) => each.nodes.forEach(node => { boxOf[node] = i }))
   parts = { svg, boxes: drawing.boxes.map(each => svg.getElementById(`node-${each.id}`)),
-    arrows: drawing.arrows.map((_, i) => svg.getElementById(`edge-${i}`)), shown: [] }
+    arrows: drawing.arrows.map((_, i) => svg.getElementById(`edge-${i}`)) }
+  parts.kinds = parts.boxes.map(element => element.getAttribute("class"))
+  parts.texts = parts.boxes.map(element => [...element.querySelectorAll(":scope > text")])
+  parts.own = drawing.boxes.map(each => {  // the ops in a box, not the parameters beside them
+    const ops = each.nodes.filter(node => nodes[node].op !== null)
+    return ops.length ? ops : each.nodes
+  })
+  parts.lines = []
   parts.boxes.forEach((element, i) => {
     element.setAttribute("tabindex", "0")
     element.setAttribute("role", "button")
@@ -149,7 +158,9 @@ function showDrawing(k) {
     path.removeAttribute("stroke-width"); path.removeAttribute("stroke")
     path.style.strokeWidth = 0
     element.prepend(path)
-    element.append(headBack(path))
+    const head = headBack(path)
+    element.append(head)
+    parts.lines.push({ path, head, width: 0 })
   })
   groups = groupSteps()
   showWay()
@@ -187,18 +198,18 @@ function groupSteps() {
   return found
 }
 
-/** Where the numbers of sizes lie between the smallest and the largest, as widths of lines. */
-function widthOf(size) {
-  if (!(size > 0) || !Number.isFinite(size)) return size === 0 ? 1 : 2.5
-  const sizes = [...sendings.values()].flat().map(entry => entry.norm)
-    .filter(each => each > 0 && Number.isFinite(each)).map(Math.log10)
-  const [low, high] = [Math.min(...sizes), Math.max(...sizes)]
-  return 2 + 6 * (high > low ? (Math.log10(size) - low) / (high - low) : .5)
-}
 let widths = null
+/** The width of an edge's line: where its gradient's size lies between the smallest and the largest. */
 function edgeWidth(edge) {
-  widths ??= new Map([...sendings].map(([each, entries]) =>
-    [each, widthOf(entries.at(-1).norm)]))
+  if (!widths) {
+    const sizes = [...sendings].map(([each, entries]) => [each, entries.at(-1).norm])
+    const logs = sizes.map(([, size]) => size).filter(size => size > 0 && Number.isFinite(size)).map(Math.log10)
+    const low = logs.reduce((a, x) => Math.min(a, x), Infinity)
+    const high = logs.reduce((a, x) => Math.max(a, x), -Infinity)
+    const share = size => high > low ? (Math.log10(size) - low) / (high - low) : .5
+    widths = new Map(sizes.map(([each, size]) =>
+      [each, size > 0 && Number.isFinite(size) ? 2 + 6 * share(size) : size === 0 ? 1 : 2.5]))
+  }
   return widths.get(edge) ?? 2
 }
 
@@ -210,27 +221,22 @@ function paint() {
   const back = halfOf(at) === "backward"
   parts.svg.parentNode.classList.toggle("back", back)
   const set = (element, classes) => {
-    if (parts.shown[element.id] !== classes) {
-      parts.shown[element.id] = classes
-      element.setAttribute("class", classes)
-    }
+    if (element.shown !== classes) element.setAttribute("class", element.shown = classes)
   }
   drawings[view].boxes.forEach((box, i) => {
     const element = parts.boxes[i]
-    const ops = box.nodes.filter(node => nodes[node].op !== null)  // not the parameters beside them
-    const own = ops.length ? ops : box.nodes
+    const own = parts.own[i]
     const done = own.some(node => computedAt[node] <= end)
     const graded = own.some(node => latest(arrivals.get(node), end))
     const broken = steps[last].kind === "error" && end === last && box.nodes.includes(steps[last].node)
-    element.dataset.kind ??= element.getAttribute("class")
-    set(element, [element.dataset.kind, done && "visited", graded && "graded",
+    set(element, [parts.kinds[i], done && "visited", graded && "graded",
       i === current && "current", broken && "broken"].filter(Boolean).join(" "))
-    label(box, element, end)
+    label(box, parts.texts[i], end)
   })
   const passing = new Set()
   const sent = new Set()
   for (let k = first; k <= end; k++) {
-    if (steps[k].kind === "forward") edges.forEach(([, to], e) => to === steps[k].node && passing.add(e))
+    if (steps[k].kind === "forward") for (const e of edgesInto[steps[k].node]) passing.add(e)
     for (const send of steps[k].sends ?? []) if (send.gradient !== null) sent.add(send.edge)
   }
   drawings[view].arrows.forEach((inside, i) => {
@@ -240,21 +246,21 @@ function paint() {
     set(element, ["edge", flowed && "flowed", graded.length && "graded", inside.some(e => passing.has(e)) && "passing",
       inside.some(e => sent.has(e)) && "sending"].filter(Boolean).join(" "))
     const width = graded.length ? Math.max(...graded.map(edgeWidth)) : 0
-    const path = element.firstElementChild.matches(".gradient") ? element.firstElementChild
-      : element.querySelector("path.gradient")
-    if (path.style.strokeWidth !== `${width}`) {
+    const { path, head, width: before } = parts.lines[i]
+    if (width !== before) {
+      parts.lines[i].width = width
       path.style.strokeWidth = width
-      element.querySelector("polygon.gradient").style.display = width ? "" : "none"
+      head.style.display = width ? "" : "none"
+      head.style.strokeWidth = Math.max(0, width - 2)
     }
   })
   if (follows) see(current)
 }
 
 /** Put a node's value and gradient, as far as they are known, into its box. */
-function label(box, element, end) {
-  const texts = element.querySelectorAll(":scope > text")
+function label(box, texts, end) {
   const node = box.main
-  const put = (text, words) => { if (text && text.textContent !== words) text.textContent = words }
+  const put = (text, words) => { if (text && text.words !== words) text.textContent = text.words = words }
   if (data.scalar) {
     const value = computedAt[node] <= end ? arrays[nodes[node].value]?.numbers?.[0] : null
     put(texts[1], value === null || value === undefined ? "data ?" : `data ${numeral(real(value))}`)
@@ -319,7 +325,9 @@ function see(i) {
   const clear = (low, size, from, room) => low - size / 2 >= from + room * .06
     && low + size / 2 <= from + room * .94
   if (clear(x, width, frame.x, frame.width) && clear(y, height, frame.y, frame.height)) return
-  look({ ...frame, x: x - frame.width / 2, y: y - frame.height / 2 }, true)
+  const inside = (middle, room, all) => all < room ? (all - room) / 2
+    : Math.min(Math.max(middle - room / 2, -10), all - room + 10)
+  look({ ...frame, x: inside(x, frame.width, whole.width), y: inside(y, frame.height, whole.height) }, true)
 }
 
 function zoom(factor, x = .5, y = .5) {
@@ -388,7 +396,7 @@ function showArray(place, options = {}) {
 
 /** Flat indices of an array in rows, and these in tiles: the last two axes make a tile. */
 function tilesOf(array) {
-  const shape = array.shape
+  const shape = array.shape.length === 2 && array.shape[0] === 1 ? array.shape.slice(1) : array.shape
   const columns = shape.length < 2 ? Math.min(array.numbers.length, 16) || 1 : shape.at(-1) || 1
   const rows = shape.length < 2 ? Math.ceil(array.numbers.length / columns) : shape.at(-2) || 1
   const found = []
@@ -566,7 +574,7 @@ function showStory() {
       ?? step.kind)
   what.append(make("div", { className: "head" }, make("h3", {}, folded ? box.title
     : step.node !== null ? headOf(step)
-      : data.title), badge, make("span", { className: "scope" }, step.scope)))
+      : data.title), badge, make("span", { className: "scope" }, folded ? "" : step.scope)))
   what.append(...(folded ? foldedStory(box, first, end, back) : STORIES[step.kind](step)))
   find("step").replaceChildren(what)
   showSource(step, back, wrong)
@@ -1117,7 +1125,7 @@ const given = data.turn === "" ? nodes.map((_, i) => i).filter(i => nodes[i].op 
 const original = given.map(i => real(arrays[nodes[i].value].numbers[0]))
 const known = arrays.length
 /** The gradients at what was given, over all backward passes, and the values of all nodes. */
-let turned = { values: [], gradients: new Map() }
+let turned = null
 
 /** Compute all values and gradients anew from the numbers that were given.
  *  @param {number[]} numbers - one for each node of `given` */
@@ -1191,7 +1199,7 @@ function scalarCaption(step) {
   return said.join(" ")
 }
 
-/** A knob for each number that was given. */
+/** Knobs for the numbers that were given, or why there are none. */
 function showKnobs() {
   const unknown = steps.find(step => step.kind === "forward" && !OPS[step.op])
   const why = data.turn ?? ""
@@ -1199,10 +1207,21 @@ function showKnobs() {
     find("turn").append(make("p", {}, `The numbers cannot be turned here: ${why || `this page cannot compute ${unknown.op}`}.`))
     return
   }
-  if (!given.length || unknown) return
+  if (!given.length) return
+  const end = steps[last].kind === "end" ? steps[last].gradients : []
+  turned = { values: nodes.map(node => node.value === null ? NaN : real(arrays[node.value].numbers[0])),
+    gradients: new Map(end.map(each => [each.node, real(arrays[each.gradient].numbers[0])])) }
+  const more = make("details", { className: "more" }, make("summary", {}, "Turn the numbers"))
+  more.addEventListener("toggle", () => { if (more.children.length < 2) more.append(knobs()) })
+  find("turn").append(more)
+  if (given.length <= 24) { more.open = true; more.append(knobs()) }
+}
+
+/** A knob for each number, what they lead to, and a button for a step of gradient descent. */
+function knobs() {
   const results = steps.filter(step => step.kind === "seed").map(step => step.node)
   const result = results[0] ?? steps.findLast(step => step.kind === "forward").node
-  const knobs = given.map((i, k) => {
+  const list = given.map((i, k) => {
     const most = 3 * Math.max(1, Math.abs(original[k]))
     const slider = make("input", { type: "range", min: -most, max: most, step: "any", value: original[k], "aria-label": nameOf(i) })
     const number = make("input", { type: "number", step: "any", value: original[k], "aria-label": `${nameOf(i)}, as a number` })
@@ -1214,11 +1233,11 @@ function showKnobs() {
   })
   const said = make("output", { className: "formula" })
   const rate = make("input", { type: "number", value: .1, step: "any", "aria-label": "learning rate" })
-  const numbers = () => knobs.map(({ number, slider }) => number.value === "" ? +slider.value : +number.value)
-  const write = list => knobs.forEach(({ slider, number }, k) => { number.value = list[k]; slider.value = list[k] })
+  const numbers = () => list.map(({ number, slider }) => number.value === "" ? +slider.value : +number.value)
+  const write = to => list.forEach(({ slider, number }, k) => { number.value = to[k]; slider.value = to[k] })
   function show() {
     said.textContent = `${nameOf(result)} = ${numeral(turned.values[result])}`
-    for (const { i, output } of knobs)
+    for (const { i, output } of list)
       output.textContent = turned.gradients.has(i) ? `grad ${numeral(turned.gradients.get(i))}` : ""
   }
   function turn() {
@@ -1233,16 +1252,14 @@ function showKnobs() {
     write(numbers().map((x, k) => x - +rate.value * (turned.gradients.get(given[k]) ?? 0)))
     turn()
   }
-  find("turn").append(make("fieldset", {}, make("legend", {}, "Turn the numbers"),
-    make("div", { className: "knobs", tabIndex: 0, role: "group", "aria-label": "numbers to turn" }, knobs.map(({ row }) => row)),
+  show()
+  return make("div", {},
+    make("div", { className: "knobs", tabIndex: 0, role: "group", "aria-label": "numbers to turn" }, list.map(({ row }) => row)),
     make("div", { className: "does" }, said,
       results.length ? [make("button", { id: "descend", onclick: descend }, "one step of gradient descent"),
         make("label", {}, "rate ", rate)] : "",
       make("button", { id: "reset", onclick: () => { write(original); turn() } }, "as it was")),
-    make("p", {}, "Every value and gradient is computed anew in this page.")))
-  recompute(original)
-  listArrivals()
-  show()
+    make("p", {}, "Every value and gradient is computed anew in this page."))
 }
 
 // --- begin ----------------------------------------------------------------------------------------

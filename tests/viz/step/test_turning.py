@@ -114,6 +114,7 @@ def check_program(browser, tmp_path, data) -> None:
         [s["caption"], s.get("numbers", ""), [e["numbers"] for e in s.get("sends", ())]]
         for s in page.data["steps"]
     ]
+    browser.evaluate("recompute(original); 0")
     # The same words: the script's numbers may differ in the last of sixteen digits, of which four
     # are shown.
     assert [[c, n, [e[0] for e in s]] for c, n, s in texts(browser)] == ours
