@@ -1,4 +1,4 @@
-"""Numbers as the step-through page writes them. `page.js` has the same rule, in `numeral`."""
+"""Numbers as the step-through page writes them. `web/data.js` has the same rule, in `numeral`."""
 
 from __future__ import annotations
 

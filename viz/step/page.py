@@ -1,4 +1,4 @@
-"""The page: its markup, style sheet and script, and the data of the steps, in one file."""
+"""The page: its markup, style sheet and script (all in `web`), and the data, in one file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from importlib import resources
 from typing import Any
 
 from ..picture.html import hash_of, page
+
+SCRIPTS = ("data.js", "drawing.js", "arrays.js", "story.js", "scalars.js", "page.js")
 
 
 def page_of(data: Mapping[str, Any]) -> str:
@@ -27,12 +29,12 @@ def page_of(data: Mapping[str, Any]) -> str:
 
 @cache
 def _file(name: str) -> str:
-    return (resources.files(__package__) / name).read_text(encoding="utf-8")
+    return (resources.files(__package__) / "web" / name).read_text(encoding="utf-8")
 
 
 def script() -> str:
-    """The one script of every such page."""
-    return _file("page.js")
+    """The one script of every such page, from its files in order."""
+    return "\n".join(map(_file, SCRIPTS))
 
 
 def script_hash() -> str:

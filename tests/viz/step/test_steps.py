@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_cnn as tg
+import viz
 from tests.ops.strategies import CASES
 from tests.viz.step.programs import network, scalar_programs, tensor_programs
 from tinygrad_cnn.errors import DtypeError, GraphError, OptionError, ShapeError
@@ -277,3 +278,27 @@ def test_what_cannot_be_stepped_through_is_said():
             steps(what)
     with pytest.raises(OptionError, match="for models"):
         steps(x * x, x)
+
+
+def test_large_programs_are_folded_or_refused_with_advice():
+    def chain(count):
+        y = tg.Tensor([1.0], requires_grad=True)
+        for _ in range(count):
+            y = y + 1.0
+        return y
+
+    with pytest.raises(OptionError, match=r"10,000 ops are more than 4,000.*trace a part"):
+        viz.step(chain(5000))
+    page = viz.step(chain(600))
+    assert len(page.data["drawings"][page.data["start"]]["boxes"]) < 10
+    assert len(page.data["steps"]) == 1203
+    total = tg.Scalar(1.0)
+    for _ in range(2000):
+        total = total * 1.5
+    with pytest.raises(OptionError, match="Scalars are more than 3,000"):
+        viz.step(total)
+
+
+def test_pages_have_the_size_that_they_may_have():
+    assert len(viz.step(network("lenet")).html().encode()) < 300_000
+    assert len(viz.step(network("resnet20")).html().encode()) < 4_000_000

@@ -4,7 +4,6 @@ import json
 import math
 import shutil
 import subprocess
-from importlib import resources
 from itertools import product
 from typing import Any
 
@@ -17,6 +16,7 @@ import tinygrad_cnn as tg
 import viz
 from tests.viz.step.programs import scalar_programs
 from tests.viz.step.test_page import press, show
+from viz.step.page import script
 
 SCALAR_OPS = [name for name, op in tg.OPS.items() if op.elementwise]
 OPTIONS: dict[str, list[dict[str, Any]]] = {
@@ -31,7 +31,7 @@ POINTS = (-3.0, -1.0, -0.5, 0.0, 0.3, 1.0, 2.5, 4.0)
 
 def ops_of_script() -> str:
     """The part of the page's script that needs no page."""
-    text = (resources.files("viz") / "step" / "page.js").read_text(encoding="utf-8")
+    text = script()
     return text[text.index("const sigmoid") : text.index("const given = data.turn")]
 
 
