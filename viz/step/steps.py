@@ -33,7 +33,6 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
@@ -46,11 +45,12 @@ from tinygrad_cnn.engine.op import OUTPUT
 from ..graphs.words import argument_name
 from ..picture.picture import plain
 from .arrays import Arrays
-from .captions import Letters, backward_caption, forward_caption, letters
+from .captions import backward_caption, forward_caption, letters
 from .formulas import filled, formula_of, gradient_of
 from .labels import labels_of
-from .numerals import numeral, operand
+from .numerals import numeral
 from .recording import Recording
+from .scalars import ScalarWords, kept
 from .sources import Sources
 
 FORMAT = "tinygrad_cnn steps 1"
@@ -85,6 +85,7 @@ class _Steps:
         self.sources = Sources(recording.sources)
         self.labels = labels_of(recording, self.sources)
         self.arrays = Arrays()
+        self.words = ScalarWords(self.graph, self.labels, self.arrays)
         self.edges = self.graph.edges
         self.edge = {(e.consumer, e.argument): i for i, e in enumerate(self.edges)}
         self.result = "result"  # what the gradients are of
@@ -180,14 +181,14 @@ class _Steps:
         formula = f"{'y' if op.inputs else 'output'} = {filled(template, letters(event))}"
         numbers = ""
         if self._is_scalar(event):
-            label, names = self._label(node), self._names(event)
+            label, names = self._label(node), self.words.names(event, self.result)
             value = numeral(event.output)
             formula = f"{label} = {filled(template, names)}"
-            put_in = filled(template, self._put_in(event))
+            put_in = filled(template, self.words.put_in(event))
             numbers = f"{put_in} = {value}"
             caption = f"{formula} = {numbers}."
-            kept = filled(template, self._kept(event))
-            more = {"template": f"{kept} = {{y}}", "names": list(op.inputs)}
+            left = filled(template, kept(event))
+            more = {"template": f"{left} = {{y}}", "names": list(op.inputs)}
         self._add(
             "forward",
             node,
@@ -215,7 +216,9 @@ class _Steps:
             for argument, parent in enumerate(node.inputs)
             if parent is not None
         ]
-        caption = self._scalar_caption(event, sends) if scalar else backward_caption(event)
+        caption = (
+            self.words.caption(event, sends, self.result) if scalar else backward_caption(event)
+        )
         self._add(
             "backward",
             node,
@@ -240,7 +243,7 @@ class _Steps:
         op = node.op
         assert op is not None
         template = gradient_of(op, argument)
-        names = self._names(event) if scalar else letters(event)
+        names = self.words.names(event, self.result) if scalar else letters(event)
         send: Step = {
             "node": self.graph.id(parent),
             "argument": self._argument(node, argument),
@@ -257,8 +260,8 @@ class _Steps:
             send["why"] = "it needs no gradient" if template else "no gradient flows to it"
             return send
         if scalar:
-            send["numbers"] = filled(template, self._put_in(event))
-            send["template"] = filled(template, self._kept(event))
+            send["numbers"] = filled(template, self.words.put_in(event))
+            send["template"] = filled(template, kept(event))
         before = self.sums.get(parent)
         if before is None:
             total = gradient
@@ -394,53 +397,6 @@ class _Steps:
 
     def _is_scalar(self, event: Event) -> bool:
         return type(event.output) is float
-
-    def _names(self, event: Event) -> Letters:
-        op = event.node.op
-        assert op is not None
-        names = letters(event)
-        for name, parent in zip(op.inputs, event.node.inputs, strict=False):
-            if parent is not None:
-                names[name] = self._label(parent)
-        label = self._label(event.node)
-        return Letters(names | {"y": label, "g": f"∂{self.result}/∂{label}"})
-
-    def _put_in(self, event: Event) -> Letters:
-        op = event.node.op
-        assert op is not None
-        words = letters(event)
-        for name, value in zip(op.inputs, event.inputs, strict=False):
-            if value is not None:
-                words[name] = operand(float(value))
-        words["y"] = operand(float(event.output))
-        if event.cotangent is not None:
-            words["g"] = operand(float(event.cotangent))
-        return words
-
-    def _kept(self, event: Event) -> Letters:
-        """Options put in, and the rest left to be put in."""
-        op = event.node.op
-        assert op is not None
-        return Letters(letters(event) | {name: f"{{{name}}}" for name in (*op.inputs, "y", "g")})
-
-    def _scalar_caption(self, event: Event, sends: Sequence[Step]) -> str:
-        label = self._label(event.node)
-        said = [f"∂{self.result}/∂{label} is {numeral(event.cotangent)}."]
-        for send in sends:
-            if send["gradient"] is None:
-                continue
-            name = self.labels[send["node"]]
-            if sum(other["node"] == send["node"] for other in sends) > 1:
-                name += f" ({send['argument']})"
-            gradient = self.arrays.value(send["gradient"])
-            total = self.arrays.value(send["sum"])
-            put_in = f"{send['numbers']} = " if send["numbers"] != numeral(gradient) else ""
-            text = f"{name} gets {send['formula']} = {put_in}{numeral(gradient)}"
-            if send["before"] is not None:
-                before = self.arrays.value(send["before"])
-                text += f", and together {numeral(before)} + {operand(gradient)} = {numeral(total)}"
-            said.append(text + ".")
-        return " ".join(said)
 
 
 def ticks_of(steps: list[Step]) -> list[list[Any]]:
