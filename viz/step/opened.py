@@ -14,6 +14,7 @@ with a word is an op: ["+", …], ["×", …], or a formula with {0}, {1}, … f
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -207,9 +208,9 @@ def _arithmetic(graph: ScalarGraph, recording: Recording) -> dict[str, Any]:
 
 def _lines(graph: ScalarGraph, places: Mapping[Node, list[int]]) -> list[dict[str, Any]]:
     """The arithmetic, line by line: what is used once stands inside the line that uses it."""
-    uses: dict[Node, int] = {}
+    users: dict[Node, list[Node]] = defaultdict(list)
     for edge in graph.edges:
-        uses[graph.nodes[edge.producer]] = uses.get(graph.nodes[edge.producer], 0) + 1
+        users[graph.nodes[edge.producer]].append(graph.nodes[edge.consumer])
     written: dict[Node, Any] = {}
     depth: dict[Node, int] = {}
     lines: list[dict[str, Any]] = []
@@ -229,8 +230,9 @@ def _lines(graph: ScalarGraph, places: Mapping[Node, list[int]]) -> list[dict[st
                 (depth[p] for p in given if p.op is not node.op or said[0] not in ("+", "×")),
                 default=0,
             )
-        is_last = node is graph.output.node
-        if is_last or uses.get(node, 0) > 1 or depth[node] > 2:
+        is_last, used = node is graph.output.node, users[node]
+        goes_on = len(used) == 1 and used[0].op is node.op and said[0] in ("+", "×")
+        if is_last or len(used) > 1 or (depth[node] > 2 and not goes_on):
             name = "y" if is_last else f"s{len(lines) + 1}"
             lines.append({"name": name, "value": said, "result": _short(node.value)})
             written[node], depth[node] = name, 0

@@ -90,6 +90,26 @@ def test_a_convolution_reads_its_window_and_adds_up_its_products():
     assert last["cells"][0]["slopes"] == last["cells"][1]["values"] == [0, 1, 2, 3]
 
 
+def test_a_batch_norm_is_its_mean_its_variance_and_one_line_more():
+    x = tg.Tensor(np.array([[1.0], [2.0], [6.0]]), requires_grad=True, name="x")
+    w, b = (tg.nn.Parameter(np.array([v])) for v in (2.0, 1.0))
+    page = viz.step(tg.batch_norm(x, None, None, w, b, training=True))
+    (opened,) = page.data["opened"].values()
+    lines = opened["elements"][0]["lines"]
+    assert [line["result"] for line in lines][:2] == [3, 14]  # the mean, and the squared distances
+    assert len(lines) <= 5
+    squares = next(v for v in walk(lines[1]["value"]) if v[0] == "+")
+    assert len(squares) == 1 + 3  # three squares, in one sum
+
+
+def walk(value: Any) -> Any:
+    """An expression and all that are inside it."""
+    if isinstance(value, list):
+        yield value
+        for each in value[1:]:
+            yield from walk(each)
+
+
 def test_of_large_outputs_a_sample_and_what_was_asked_for_are_opened_and_it_says_so():
     t = network("lenet")
     page = viz.step(t, open={"features.conv1": (0, 2, 3, 4), "classifier.dense1": [(0, 7)]})

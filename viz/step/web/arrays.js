@@ -2,8 +2,9 @@
 
 /** An array, as numbers or as a heat map.
  *  @param {number} place - in `arrays`
- *  @param {{marks?: Map<number, string>, pick?: (flat: number) => void, bare?: boolean}} options -
- *    classes of elements, by their flat index; what a click on an element does */
+ *  @param {{marks?: Map<number, string>, pick?: (flat: number) => void, bare?: boolean, small?: boolean,
+ *    narrow?: boolean}} options - classes of elements, by their flat index; what a click on an element
+ *    does; whether to leave out statistics; how much room there is */
 function showArray(place, options = {}) {
   const array = arrays[place]
   const box = make("div", { className: "array" })
@@ -21,7 +22,7 @@ function showArray(place, options = {}) {
 /** Flat indices of an array in rows, and these in tiles: the last two axes make a tile. */
 function tilesOf(array) {
   const shape = array.shape.length === 2 && array.shape[0] === 1 ? array.shape.slice(1) : array.shape
-  const columns = shape.length < 2 ? Math.min(array.numbers.length, 16) || 1 : shape.at(-1) || 1
+  const columns = shape.length < 2 ? Math.min(array.numbers.length, 8) || 1 : shape.at(-1) || 1
   const rows = shape.length < 2 ? Math.ceil(array.numbers.length / columns) : shape.at(-2) || 1
   const found = []
   for (let from = 0; from < array.numbers.length; from += rows * columns) {
@@ -73,10 +74,10 @@ function palette(signed) {
   })
 }
 
-function heatMap(array, { marks, pick, small }) {
+function heatMap(array, { marks, pick, small, narrow }) {
   const levels = array.levels ??= Uint8Array.from(atob(array.pixels), c => c.charCodeAt(0))
   const { tiles, rows, columns, block } = array
-  const room = small ? 150 : Math.min(280, find("story").clientWidth - 60)
+  const room = small ? 150 : Math.min(narrow ? 215 : 280, find("story").clientWidth - 60)
   const across = tiles === 1 ? 1 : Math.max(1, Math.min(tiles,
     Math.round(Math.sqrt(tiles * (rows + 1) / (columns + 1) * 2.2))))
   const down = Math.ceil(tiles / across)
@@ -94,7 +95,7 @@ function heatMap(array, { marks, pick, small }) {
   }
   const context = canvas.getContext("2d")
   context.putImageData(pixels, 0, 0)
-  const size = Math.max(1, Math.min(small ? 10 : 14, Math.floor(Math.min(room / width, 200 / height))))
+  const size = Math.max(1, Math.min(small ? 10 : 14, Math.floor(2 * Math.min(room / width, 200 / height)) / 2))
   const fits = Math.min(size, room / width)
   canvas.style.width = `${width * fits}px`
   canvas.style.height = `${height * fits}px`

@@ -224,7 +224,7 @@ function see(i) {
     && low + size / 2 <= from + room * .94
   if (clear(x, width, frame.x, frame.width) && clear(y, height, frame.y, frame.height)) return
   const inside = (middle, room, all) => all < room ? (all - room) / 2
-    : Math.min(Math.max(middle - room / 2, -10), all - room + 10)
+    : Math.min(Math.max(middle - room / 2, -10), all - room + 40)
   look({ ...frame, x: inside(x, frame.width, whole.width), y: inside(y, frame.height, whole.height) }, true)
 }
 

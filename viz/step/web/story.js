@@ -98,8 +98,8 @@ const STORIES = {
     data.scalar ? "" : make("div", { className: "cards" },
       step.inputs.map(each => card("", each.argument, `${nameOf(each.node)} ${describe(each.node)}`,
         showArray(each.value, marksOf(step, each)))),
-      step.outputs.map(each => card("output", step.outputs.length > 1 ? nameOf(each.node) : "y", describe(each.node),
-        showArray(each.value, picks(step)), gradNote(each.node)))),
+      step.outputs.map((each, k) => card("output", step.outputs.length > 1 ? nameOf(each.node) : "y",
+        describe(each.node), showArray(each.value, k ? {} : picks(step)), gradNote(each.node)))),
     data.scalar ? make("div", { className: "cards" },
       step.inputs.map(each => card("", nameOf(each.node), each.argument, showArray(each.value))),
       step.outputs.map(each => card("output", nameOf(each.node), "", showArray(each.value), gradNote(each.node)))) : "",
@@ -111,7 +111,7 @@ const STORIES = {
     make("div", { className: "cards" }, step.arrived.map((place, k) => card("",
       data.scalar ? `∂${step.result}/∂${nameOf(step.node)}` : step.arrived.length > 1 ? `g${k}: arrived at output ${k}` : "g: the gradient that arrived",
       data.scalar ? "arrived" : `∂${step.result}/∂${nameOf(step.node)}`,
-      place === null ? make("span", { className: "what" }, "no gradient came here") : showArray(place, picks(step)))),
+      place === null ? make("span", { className: "what" }, "no gradient came here") : showArray(place, k ? {} : picks(step)))),
       data.scalar ? step.inputs.map(each => card("", nameOf(each.node), `${each.argument}, as it was`, showArray(each.value))) : ""),
     make("div", { className: "cards" }, step.sends.map(send => sentCard(step, send))),
     opening(step)],
@@ -140,8 +140,8 @@ function sentCard(step, send) {
     make("p", { className: "formula" }, data.scalar ? `${send.formula}` : send.formula),
     send.numbers && send.numbers !== numeral(real(arrays[send.gradient].numbers[0]))
       ? make("p", { className: "formula put-in" }, `= ${send.numbers}`) : "",
-    send.of > 1 ? "" : showArray(send.gradient, marksOf(step, send)),
-    send.of > 1 ? summed(send, marksOf(step, send)) : "")
+    send.of > 1 ? summed(send, marksOf(step, send))
+      : showArray(send.gradient, { ...marksOf(step, send), narrow: step.sends.filter(each => each.gradient !== null).length > 1 }))
 }
 
 /** The sum so far at an input: what was there, plus what comes now. */
@@ -268,13 +268,39 @@ function opening(step) {
       + `step(…, open={"${step.scope || nameOf(step.node)}": (${indexText(chosen.flat, shape)})}).`))
   } else if (step.kind === "forward") {
     parts.push(make("ol", { tabIndex: 0, "aria-label": "arithmetic" }, element.lines.map(line => make("li", {},
-      make("span", { className: "names" }, `${line.name} = ${written(line.value, element, true)}`), make("br"),
-      `= ${written(line.value, element, false)} `, make("span", { className: "total" }, `= ${numeral(real(line.result))}`)))))
+      Array.isArray(line.value) && line.value[0] === "+" && line.value.length > 5 ? sumOf(line, element) : [
+        make("span", { className: "names" }, `${line.name} = ${written(line.value, element, true)}`), make("br"),
+        `= ${written(line.value, element, false)} `,
+        make("span", { className: "total" }, `= ${numeral(real(line.result))}`)]))))
   } else parts.push(...sentBack(step, element, shape))
   return make("div", { id: "opened" }, parts)
 }
+/** A long sum, with a row for each term. */
+function sumOf(line, element) {
+  const terms = line.value.slice(1)
+  const row = term => {
+    const x = valueOf(term, element)
+    const numbers = written(term, element, false)
+    return make("tr", {}, make("td", {}, written(term, element, true)), make("td", {}, numbers),
+      make("td", {}, x === null || numbers === operand(x) ? "" : `= ${numeral(x)}`))
+  }
+  return make("table", { className: "rows" },
+    make("thead", {}, make("tr", {}, make("th", { scope: "col" }, `${line.name} = the sum of ${terms.length} terms`))),
+    make("tbody", {}, terms.map(row)),
+    make("tfoot", {}, make("tr", {}, make("td", {}, line.name), make("td", {}, ""),
+      make("td", {}, `= ${numeral(real(line.result))}`))))
+}
+/** The number that an expression is; null for ops other than sums and products. */
+function valueOf(value, element) {
+  if (!Array.isArray(value)) return typeof value === "string" && !["nan", "inf", "-inf"].includes(value)
+    ? real(element.lines.find(line => line.name === value).result) : real(value)
+  if (typeof value[0] === "number") return real(element.cells[value[0]].values[value[1]])
+  const given = value.slice(1).map(each => valueOf(each, element))
+  if (given.includes(null) || (value[0] !== "+" && value[0] !== "×")) return null
+  return given.reduce((a, b) => value[0] === "+" ? a + b : a * b)
+}
 /** An expression of opened.py, with the names of elements or with their numbers. */
-function written(value, element, names, inside = false) {
+function written(value, element, names, around = "") {
   if (typeof value === "number" || value === "nan" || value === "inf" || value === "-inf")
     return operand(real(value))
   if (typeof value === "string") {
@@ -286,10 +312,12 @@ function written(value, element, names, inside = false) {
       : operand(real(cells.values[value[1]]))
   }
   const [op, ...given] = value
-  const said = given.map(each => written(each, element, names, op !== "+"))
-  if (op === "+") return inside ? `(${said.join(" + ")})` : said.join(" + ")
-  if (op === "×") return said.join(" × ")
-  return op.replace(/\{(\d+)\}/g, (_, k) => said[+k])
+  const kind = op === "+" || op === "×" ? op : "op"
+  const said = given.map(each => written(each, element, names, kind))
+  if (kind === "+") return around === "×" || around === "op" ? `(${said.join(" + ")})` : said.join(" + ")
+  if (kind === "×") return around === "op" ? `(${said.join(" × ")})` : said.join(" × ")
+  const text = op.replace(/\{(\d+)\}/g, (_, k) => said[+k])
+  return op.includes(" ") && !op.endsWith(")") && around !== "" && around !== "+" ? `(${text})` : text
 }
 /** What the opened element hands back to each number that it was computed from. */
 function sentBack(step, element, shape) {
