@@ -179,6 +179,21 @@ two_edges_picture = viz.draw(b, legend=False)
 two_edges_picture
 
 # %% [markdown]
+# Step through it yourself: → goes on, ← goes back. In the backward half a has "no grad yet", then 1,
+# then 1 + 1. Below, its number can be turned: the gradient stays 2. Why?
+
+# %%
+with tg.trace() as recorded:
+    a = tg.Scalar(2.0, name="a")
+    b = a + a
+    b.backward()
+
+assert a.grad == 2
+
+steps_picture = viz.step(recorded, title="b = a + a")
+steps_picture
+
+# %% [markdown]
 # This is the slide's "simply add gradients", with one word of care. In a residual block,
 # y = x + F(x), the number x also has two ways to y. What arrives through the shortcut is the gradient
 # of y itself. What arrives through F was first multiplied by the derivative of F. The two are added:

@@ -96,6 +96,21 @@ bias_picture = viz.draw(y, gradients={"∂/∂b": b_grad}, legend=False)
 bias_picture
 
 # %% [markdown]
+# Step through it. Going back, look at what + hands to x and what it hands to b, and at their shapes.
+# With one element of y open, you see which two numbers it came from.
+
+# %%
+with tg.trace() as recorded:
+    y = x + b
+    loss = (y * some).sum()
+    loss.backward()
+
+assert b.grad.data.tolist() == [11, 22, 33]
+
+steps_picture = viz.step(recorded, title="a bias, repeated and summed")
+steps_picture
+
+# %% [markdown]
 # It also works the other way round. A sum over an axis goes from many numbers to one; its gradient
 # is that one number, repeated for all. Summing and repeating are each other's gradients.
 

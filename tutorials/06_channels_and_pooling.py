@@ -238,6 +238,21 @@ shares_picture = viz.panels({"g": g, "max: ∂/∂X": to_winners, "average: ∂/
 shares_picture
 
 # %% [markdown]
+# Step by step: choose an element of the output to see its window, going forward, and what it hands
+# back to each number of that window, going backward. X is used twice here, so both gradients add.
+
+# %%
+with tg.trace() as recorded:
+    largest, mean = tg.max_pool2d(x, 2, stride=1), tg.avg_pool2d(x, 2, stride=1)
+    loss = (largest * g).sum() + (mean * g).sum()
+    loss.backward()
+
+assert np.array_equal(x.grad.data, to_winners.data + shared.data)
+
+steps_picture = viz.step(recorded, title="max and average pooling")
+steps_picture
+
+# %% [markdown]
 # With overlapping windows one pixel can win several times, and then the gradients add, as always.
 #
 # What if two are equally large? The maximum has a kink there: nudging one of them up moves it,

@@ -74,6 +74,20 @@ through_the_branch = tg.grad(block.branch(x), x, grad_outputs=g)
 assert np.allclose(through_both.data, g + through_the_branch.data, atol=1e-6)
 
 # %% [markdown]
+# Step back through the block: the addition hands g to both sides. At x the shortcut's g is there first,
+# and waits; when Jᵀg arrives from the branch, the two are added, and x has its gradient.
+
+# %%
+with tg.trace() as recorded:
+    y = block(x)
+    y.backward(g)
+
+assert np.allclose(x.grad.data, through_both.data, atol=1e-6)
+
+steps_picture = viz.step(recorded, title="one residual block")
+steps_picture
+
+# %% [markdown]
 # If the branch's gradient is tiny, or if the branch has died altogether, g still arrives. In a plain
 # network, a layer with J = 0 lets nothing through. With numbers: twenty layers, each of which multiplies
 # by 0.1.

@@ -163,6 +163,14 @@ flow_picture = viz.gradient_flow(trace)
 flow_picture
 
 # %% [markdown]
+# `viz.step` shows the events one after the other. So does `tinygrad-cnn step FILE.py` for a program of
+# yours.
+
+# %%
+steps_picture = viz.step(trace, title="what a trace recorded")
+steps_picture
+
+# %% [markdown]
 # ## A replay
 #
 # Forward functions are pure: the same inputs, the same output. So a recorded program can be run again

@@ -20,6 +20,7 @@ from .layers import (
 from .paths import path_lengths, unroll
 from .picture import Animation, Picture
 from .plots import confusion, images, jacobian, panels, training
+from .step import Steps, step
 from .windows import (
     convolution,
     convolution_backward,
@@ -31,6 +32,7 @@ from .windows import (
 __all__ = [
     "Animation",
     "Picture",
+    "Steps",
     "architecture",
     "batch_norm",
     "confusion",
@@ -50,6 +52,7 @@ __all__ = [
     "pooling",
     "pooling_backward",
     "receptive_field",
+    "step",
     "summary_page",
     "training",
     "transposed_convolution",

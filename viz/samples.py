@@ -5,6 +5,7 @@ A new kind of picture gets a function here and a line in `SAMPLES`.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -35,6 +36,7 @@ from .plots.curves import training
 from .plots.images import images
 from .plots.jacobian import jacobian
 from .plots.panels import panels
+from .step import step
 from .windows import (
     convolution,
     convolution_backward,
@@ -152,6 +154,16 @@ def _folded() -> Iterator[Picture]:
 def _flow() -> Iterator[Picture]:
     yield gradient_flow(_run("lenet"))
     yield gradient_flow(_run("resnet8"))
+
+
+def _steps() -> Iterator[Picture]:
+    """What their pages show before the first step."""
+    yield step(_scalar())
+    yield step(_run("lenet", 1))
+    x, w = (tg.Tensor(np.ones(shape), name=n) for shape, n in (((2, 3), "x"), ((2, 3), "w")))
+    with contextlib.suppress(tg.errors.ShapeError), tg.trace() as t:
+        tg.relu(x) @ w
+    yield step(t)
 
 
 def _flow_folded() -> Picture:
@@ -360,6 +372,7 @@ SAMPLES: list[tuple[str, Callable[[], Picture | Iterator[Picture]]]] = [
     ("Gradient flow", _flow),
     ("Gradient flow, folded", _flow_folded),
     ("Gradient flow: what has a mark", _flow_marks),
+    ("Step by step: the pages' graphs, the last of a program that raised an error", _steps),
     ("Gradients layer by layer, side by side", _bars),
     ("Gradients layer by layer, over steps of training", _bars_over_steps),
     ("Architectures, as in a textbook", _architectures),

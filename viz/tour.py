@@ -20,6 +20,7 @@ from .paths import unroll
 from .picture.gallery import Section, write_page
 from .plots.curves import training
 from .plots.images import images
+from .step import step
 
 INTRODUCTION = (
     "A convolutional network trained on photographs of clothes, and what is inside it: the graph "
@@ -46,7 +47,7 @@ def tour(folder: str | os.PathLike[str] = "gallery", epochs: int = 30) -> Path:
     lenet = _lenet()
     sections = [
         *_train(say, lenet, train_data, held_out, epochs),
-        *_trace(say, lenet, held_out),
+        *_trace(say, lenet, held_out, target),
         _split_into_paths(say, train_data),
         _check_gradients(say),
     ]
@@ -97,7 +98,7 @@ def _train(
     ]
 
 
-def _trace(say: Console, lenet: nn.Module, data: Dataset) -> list[Section]:
+def _trace(say: Console, lenet: nn.Module, data: Dataset, target: Path) -> list[Section]:
     say.rule("2  One forward and one backward pass, recorded")
     lenet.zero_grad()
     with tg.trace() as trace:
@@ -105,6 +106,9 @@ def _trace(say: Console, lenet: nn.Module, data: Dataset) -> list[Section]:
         loss.backward()
     table = trace.summary()
     say.print(table, markup=False, soft_wrap=True)
+    with tg.trace() as single:
+        tg.cross_entropy(lenet(tg.Tensor(data.inputs[:1])), data.labels[:1]).backward()
+    steps = step(single, title="LeNet on one image").save(target / "lenet-steps.html")
     return [
         Section(
             "The graph that was recorded",
@@ -112,6 +116,7 @@ def _trace(say: Console, lenet: nn.Module, data: Dataset) -> list[Section]:
             "an array that one op hands to the next. The frames are the network's modules.",
             [draw(trace)],
             table,
+            [(steps.name, "Step through LeNet on one image, op by op, forward and backward")],
         ),
         Section(
             "The gradient that flowed back",

@@ -377,3 +377,63 @@ def test_backward_passes_add_up_even_if_the_graph_is_freed():
         for _ in range(2):
             (x * x).sum().backward(free_graph=True)
     assert np.array_equal(t.gradient(x), [4, 8])
+
+
+# --- programs that raise -------------------------------------------------------------------------
+
+
+def failing(program, keep="values"):
+    """The trace of a program that raises."""
+    with pytest.raises(Exception), tg.trace(keep) as t, tg.scope("net"):  # noqa: B017, PT011
+        program()
+    return t
+
+
+@pytest.mark.parametrize("keep", ["values", "statistics"])
+def test_a_trace_knows_the_op_that_raised(keep, tmp_path):
+    x, w = leaf([1.0, 2.0]), leaf([[1.0], [2.0], [3.0]])
+    line = here(1)
+    t = failing(lambda: tg.exp(x) @ w, keep)
+    t.save(tmp_path / "trace")
+    for failure in (t.failure, tg.load_trace(tmp_path / "trace").failure):
+        assert (failure.kind, failure.error, failure.node.op.name) == (
+            "forward",
+            "ShapeError",
+            "matmul",
+        )
+        assert (
+            failure.message
+            == "matmul: (1, 2) @ (1, 3, 1): the first has 2 columns, the second 3 rows"
+        )
+        assert failure.source[1] == line
+        assert failure.node.scope == "net"
+        assert [p.describe() for p in failure.node.inputs] == [
+            "exp of shape (1, 2) in net",
+            "input of shape (1, 3, 1)",
+        ]
+    assert ops(t.events) == ["exp"]
+    assert t.failure.node not in t.graph
+
+
+def test_a_trace_knows_the_vjp_that_raised():
+    wrong = tg.op("wrong", lambda x: x * 1.0, lambda g, y, x: 1 / 0)
+    x = leaf(1.0, 2.0)
+    t = failing(lambda: (wrong(x) * 3).sum().backward())
+    assert (t.failure.kind, t.failure.node.op) == ("backward", wrong)
+    np.testing.assert_equal(t.failure.cotangent, [3.0, 3.0])
+    assert ops(t.backward_events) == ["sum", "multiply"]
+
+
+def test_an_error_that_was_caught_or_that_no_op_raised():
+    def caught():
+        with pytest.raises(tg.errors.ShapeError):
+            leaf(1.0, 2.0) + leaf(1.0, 2.0, 3.0)
+        raise KeyError("mine")
+
+    line = caught.__code__.co_firstlineno + 3
+    t = failing(caught)
+    assert (t.failure.kind, str(t.failure), t.failure.node) == ("program", "KeyError: 'mine'", None)
+    assert t.failure.source == (__file__, line)
+    with tg.trace() as fine:
+        leaf(1.0).exp()
+    assert fine.failure is None

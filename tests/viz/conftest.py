@@ -5,10 +5,13 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+import viz  # noqa: F401  # before pytest imports its files: `viz.step` is a folder's name, too
 
 FLAGS = (
     "--headless",
@@ -81,12 +84,12 @@ class Browser:
             self.complaints.append(params["entry"]["text"])
         return answer
 
-    def open(self, path: Path) -> None:
-        """Load a file, and forget what earlier pages did."""
+    def open(self, path: Path, part: str = "") -> None:
+        """Load a file, at a part of it such as "#end", and forget what earlier pages did."""
         self._navigate("about:blank")
         self.requests.clear()
         self.complaints.clear()
-        self._navigate(path.as_uri())
+        self._navigate(path.as_uri() + part)
 
     def _navigate(self, url: str) -> None:
         self._events.clear()
@@ -99,6 +102,18 @@ class Browser:
         answer = self.send("Runtime.evaluate", expression=script, returnByValue=True)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
+
+    @contextmanager
+    def frame(self) -> Iterator[None]:
+        """Inside, everything is sent to the frame on the page, which has a process of its own."""
+        targets = self.send("Target.getTargets")["targetInfos"]
+        frame = next(target["targetId"] for target in targets if target["type"] == "iframe")
+        attached = self.send("Target.attachToTarget", targetId=frame, flatten=True)
+        page, self._session = self._session, attached["sessionId"]
+        try:
+            yield
+        finally:
+            self._session = page
 
     def click(self, element: str) -> None:
         """Click on the middle of an element, which is given as a JavaScript expression."""

@@ -20,6 +20,7 @@ from .models import models
 from .paths import paths
 from .predict import predict
 from .receptive import receptive
+from .step import step
 from .tour import tour
 from .train import train
 from .tutorial import tutorial
@@ -64,7 +65,7 @@ app = typer.Typer(
 )
 
 COMMANDS = (
-    train, evaluate, predict, models, gradcheck, tour, draw, flow, paths, receptive, tutorial,
+    train, evaluate, predict, models, gradcheck, tour, draw, flow, paths, receptive, step, tutorial,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

@@ -147,7 +147,12 @@ def walk(
             if not node.inputs:
                 continue
             started = time.perf_counter() if watchers else 0.0
-            gradients = pull(node, g, grain, leading)
+            try:
+                gradients = pull(node, g, grain, leading)
+            except Exception as error:
+                for watcher in watchers:
+                    watcher.on_backward_error(error, node, g)
+                raise
             seconds = time.perf_counter() - started if watchers else 0.0
             _send(node, gradients, arrived)
             if watchers:

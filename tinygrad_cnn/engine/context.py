@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +17,7 @@ from .scope import Scope
 
 if TYPE_CHECKING:
     from .node import Node
+    from .op import Op
 
 
 class StepBack(NamedTuple):
@@ -51,6 +52,12 @@ class Watcher:
 
     def on_backward(self, step: StepBack) -> None:
         """The vjp of one node's op was just computed."""
+
+    def on_error(self, error: Exception, op: Op, inputs: Sequence[Any]) -> None:
+        """An op raised, called with these inputs. If it ran inside another op, both are told."""
+
+    def on_backward_error(self, error: Exception, node: Node, cotangent: Any) -> None:
+        """The vjp of one node's op raised."""
 
 
 class Mode(NamedTuple):

@@ -178,45 +178,50 @@ class Op:
     # --- calling ---------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        if len(args) != len(self.inputs) or options or self.options:
-            args, options = self._bind(args, options)
-        grain = None
-        needs_grad = False
-        values, nodes = [], []
-        for arg in args:
-            if isinstance(arg, Handle):
-                arg_node = arg.node
-                nodes.append(arg_node)
-                values.append(arg_node.value)
-                needs_grad = needs_grad or arg_node.needs_grad
-                if grain is None:
-                    grain = arg.grain
-                elif grain is not arg.grain:
-                    raise self._mixed_grains()
-            else:
-                if type(arg) is list or type(arg) is tuple:
-                    arg = self._array(arg)
-                nodes.append(arg)
-                values.append(arg)
-        if self.batch is not None and self.batch.is_lacking(values):
-            return self.batch.of_one(self, args, options)
-        if self._check is not None:
-            options = self._canonical(values, options)
-        forward = self._single if grain is not None and grain.is_single else self.forward
-        mode = current_mode()
-        if grain is not None and mode.watchers:
-            return self._watched(forward, grain, nodes, values, options, needs_grad)
         try:
-            value = forward(*values, **options)
-        except TinygradError:
-            raise
+            if len(args) != len(self.inputs) or options or self.options:
+                args, options = self._bind(args, options)
+            grain = None
+            needs_grad = False
+            values, nodes = [], []
+            for arg in args:
+                if isinstance(arg, Handle):
+                    arg_node = arg.node
+                    nodes.append(arg_node)
+                    values.append(arg_node.value)
+                    needs_grad = needs_grad or arg_node.needs_grad
+                    if grain is None:
+                        grain = arg.grain
+                    elif grain is not arg.grain:
+                        raise self._mixed_grains()
+                else:
+                    if type(arg) is list or type(arg) is tuple:
+                        arg = self._array(arg)
+                    nodes.append(arg)
+                    values.append(arg)
+            if self.batch is not None and self.batch.is_lacking(values):
+                return self.batch.of_one(self, args, options)
+            if self._check is not None:
+                options = self._canonical(values, options)
+            forward = self._single if grain is not None and grain.is_single else self.forward
+            mode = current_mode()
+            if grain is not None and mode.watchers:
+                return self._watched(forward, grain, nodes, values, options, needs_grad)
+            try:
+                value = forward(*values, **options)
+            except TinygradError:
+                raise
+            except Exception as error:
+                self._explain(error, values)
+                raise
+            if grain is None:
+                return value
+            recorded = needs_grad and mode.recording and has_gradient(value)
+            return self._record(grain, nodes, value, options, recorded)
         except Exception as error:
-            self._explain(error, values)
+            for watcher in current_mode().watchers:
+                watcher.on_error(error, self, args)
             raise
-        if grain is None:
-            return value
-        recorded = needs_grad and mode.recording and has_gradient(value)
-        return self._record(grain, nodes, value, options, recorded)
 
     # Without it, forward and backward of a convolution of two images of 4×4 take 1.3 times as long,
     # and a gradient check of that convolution takes 1.2 times as long.

@@ -38,9 +38,23 @@ def user_line() -> tuple[str, int] | None:
         return line
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        filename = frame.f_code.co_filename
-        ours = filename.startswith((_PACKAGE, "<frozen")) and not filename.startswith(_TUTORIALS)
-        if not ours and not filename.endswith("contextlib.py"):
-            return filename, frame.f_lineno
+        if _is_users(frame.f_code.co_filename):
+            return frame.f_code.co_filename, frame.f_lineno
         frame = frame.f_back
     return None
+
+
+def user_line_of(error: BaseException) -> tuple[str, int] | None:
+    """File and line of the innermost frame outside this package that an error passed through."""
+    found = None
+    step = error.__traceback__
+    while step is not None:
+        if _is_users(step.tb_frame.f_code.co_filename):
+            found = step.tb_frame.f_code.co_filename, step.tb_lineno
+        step = step.tb_next
+    return found
+
+
+def _is_users(file: str) -> bool:
+    ours = file.startswith((_PACKAGE, "<frozen")) and not file.startswith(_TUTORIALS)
+    return not ours and not file.endswith("contextlib.py")

@@ -5,7 +5,7 @@ listens to a run, forward and backward, and keeps it; `zoom.py` opens one elemen
 """
 
 from .description import Description, Statistics
-from .event import Event
+from .event import Event, Failure
 from .graph import Edge, Graph, Replay
 from .trace import Trace, load_trace, trace
 from .zoom import zoom
@@ -14,6 +14,7 @@ __all__ = [
     "Description",
     "Edge",
     "Event",
+    "Failure",
     "Graph",
     "Replay",
     "Statistics",

@@ -1,4 +1,4 @@
-"""`Event`: one op that ran while a trace listened."""
+"""`Event`: one op that ran while a trace listened; `Failure`: what made the program stop."""
 
 from __future__ import annotations
 
@@ -57,3 +57,28 @@ class Event:
     @property
     def bytes(self) -> int:
         return self.cost.bytes
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The exception that ended a traced program.
+
+    Attributes:
+        kind: "forward" if an op raised, "backward" if a vjp did, "program" for anything else.
+        error: the exception's class, by name.
+        message: what it said.
+        source: file and line of the user's program, or None.
+        node: forward: the op that raised, as a node that holds an empty array, with its inputs;
+            backward: the node whose vjp raised; else None.
+        cotangent: backward: the gradient that had arrived at the node.
+    """
+
+    kind: Literal["forward", "backward", "program"]
+    error: str
+    message: str
+    source: tuple[str, int] | None
+    node: Node | None = None
+    cotangent: Any = None
+
+    def __str__(self) -> str:
+        return f"{self.error}: {self.message}"

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..engine.context import Block, StepBack, Watcher
-from ..engine.node import Handle, Node, refuse_freed
-from ..engine.op import OUTPUT, Cost
-from ..engine.source import user_line
+from ..engine.context import Block, StepBack, Watcher, current_mode
+from ..engine.node import Constant, Handle, Node, refuse_freed
+from ..engine.op import OUTPUT, Cost, Op
+from ..engine.source import user_line, user_line_of
 from ..errors import OptionError
 from .description import Statistics, summarised
-from .event import Event
+from .event import Event, Failure
 from .graph import Graph
 from .table import Table
 from .tracefile import read_trace, write_trace
@@ -33,6 +33,7 @@ class Trace(Watcher):
         events: of all ops, in the order in which they ran.
         keep: "values" or "statistics".
         sources: of a loaded trace, the text of the program's files, by name.
+        failure: the exception that left the block and ended the recording; None if all went well.
     """
 
     def __init__(self, keep: str = "values") -> None:
@@ -42,6 +43,9 @@ class Trace(Watcher):
         self.records = keep == "values"
         self.events: list[Event] = []
         self.sources: dict[str, str] = {}
+        self.failure: Failure | None = None
+        # The last error that an op raised: its node, and, of a vjp, what had arrived there.
+        self._raised: tuple[Exception, Node, Any] | None = None
         self._nodes: dict[int, Node] = {}  # all nodes that events name, by serial
         self._computed: set[int] = set()  # serials of what ops computed inside, and of their inputs
         self._arrived: dict[int, Any] = {}  # gradients, by the serial of their node
@@ -87,6 +91,34 @@ class Trace(Watcher):
                 if parent is not None and total is not None and not parent.inputs:
                     self._kept(parent).grad = total
 
+    def on_error(self, error: Exception, op: Op, inputs: Sequence[Any]) -> None:
+        """Called by every op that raises inside."""
+        if op.variadic and len(inputs) == 1 and isinstance(inputs[0], list | tuple):
+            inputs = inputs[0]
+        given = tuple(map(_as_node, inputs))
+        node = Node(np.empty(0), op, given, None, False, current_mode().scope)
+        node.source = user_line()
+        self._raised = error, node, None
+
+    def on_backward_error(self, error: Exception, node: Node, cotangent: Any) -> None:
+        """Called for every op whose vjp raises inside."""
+        self._raised = error, node, _plain(cotangent)
+
+    def on_exit(self, error: Exception) -> None:
+        """Called when an exception leaves the block."""
+        said = type(error).__name__, str(error)
+        if self._raised is None or self._raised[0] is not error:
+            self.failure = Failure("program", *said, user_line_of(error))
+            return
+        _, node, cotangent = self._raised
+        self._raised = None
+        if cotangent is None:
+            node.inputs = tuple(None if p is None else self._kept(p) for p in node.inputs)
+            self.failure = Failure("forward", *said, node.source, node)
+        else:
+            arrived = cotangent if self.records else summarised(cotangent)
+            self.failure = Failure("backward", *said, node.source, self._with_inputs(node), arrived)
+
     def add_up(self, event: Event, inputs: Iterable[Node | None]) -> None:
         """Add a backward event's gradients to those that have arrived at its node and at leaves."""
         if type(event.cotangent) is not tuple:
@@ -109,12 +141,14 @@ class Trace(Watcher):
         computed: Iterable[Node],
         events: Iterable[Event],
         sources: Mapping[str, str],
+        failure: Failure | None = None,
     ) -> Trace:
-        """A trace from its parts: all nodes, those computed inside, the events, the sources."""
+        """A trace from its parts: all nodes, those computed inside, events, sources, failure."""
         made = cls(keep)
         made._nodes = {node.serial: node for node in nodes}
         made._computed = {node.serial for node in computed}
         made.sources = dict(sources)
+        made.failure = failure
         for event in events:
             made.events.append(event)
             if event.kind == "backward":
@@ -281,7 +315,11 @@ def trace(keep: str = "values") -> Iterator[Trace]:
     """
     recorded = Trace(keep)
     with Block(lambda mode: mode.watched_by(recorded)):
-        yield recorded
+        try:
+            yield recorded
+        except Exception as error:
+            recorded.on_exit(error)
+            raise
 
 
 def load_trace(path: str | os.PathLike[str]) -> Trace:
@@ -298,6 +336,14 @@ def load_trace(path: str | os.PathLike[str]) -> Trace:
         DataError: the file is missing, damaged, or no trace.
     """
     return read_trace(path, Trace.of)
+
+
+def _as_node(value: Any) -> Node | None:
+    """An op's argument as a node: its own, or one for a plain array; None for what is no array."""
+    if isinstance(value, Handle):
+        return value.node
+    plain = isinstance(value, np.ndarray | np.generic | float | int)
+    return Constant(np.array(value)) if plain else None
 
 
 def _likeness(node: Node) -> Node:

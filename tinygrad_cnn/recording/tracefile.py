@@ -19,7 +19,7 @@ from ..engine.node import Node
 from ..engine.op import Cost
 from ..errors import DataError, DtypeError
 from .description import Description
-from .event import Event
+from .event import Event, Failure
 from .interchange import (
     Json,
     dumps,
@@ -58,7 +58,10 @@ def write_trace(trace: Trace, path: str | os.PathLike[str]) -> None:
     from safetensors.numpy import save_file
 
     arrays = _Arrays()
-    nodes = trace.nodes
+    nodes, failure = trace.nodes, trace.failure
+    failed = failure.node if failure else None
+    if failed is not None and failed not in nodes:
+        nodes = [*nodes, *(p for p in failed.inputs if p is not None and p not in nodes), failed]
     ids = {node: i for i, node in enumerate(nodes)}
     files = _file_names(trace)
     stored_graph = nodes_to_json(nodes, trace.graph.outputs, arrays)
@@ -88,6 +91,15 @@ def write_trace(trace: Trace, path: str | os.PathLike[str]) -> None:
         "events": events,
         "sources": {name: text for name, text in sources.items() if text},
     }
+    if failure is not None:
+        header["failure"] = {
+            "kind": failure.kind,
+            "error": failure.error,
+            "message": failure.message,
+            "source": failure.source and [files[failure.source[0]], failure.source[1]],
+            "node": None if failed is None else ids[failed],
+            "cotangent": value_to_json(failure.cotangent, arrays),
+        }
     save_file(arrays.stored, path, metadata={"trace": dumps(header)})
 
 
@@ -118,7 +130,10 @@ def read_trace(path: str | os.PathLike[str], of: Callable[..., Trace]) -> Trace:
     try:
         computed = [nodes[i] for i in data["computed"]]
         events = [_event(entry, nodes, array) for entry in data["events"]]
-        return of(data["keep"], nodes, computed, events, data["sources"])
+        failure = _failure(data.get("failure"), nodes, array)
+        if failure is not None and failure.kind == "forward":
+            nodes = [node for node in nodes if node is not failure.node]
+        return of(data["keep"], nodes, computed, events, data["sources"], failure)
     except (KeyError, TypeError, IndexError, ValueError) as error:
         raise DataError(f"load_trace: this trace is damaged: {error!r}") from error
 
@@ -133,12 +148,26 @@ def _event(entry: Json, nodes: list[Node], array: Callable[[Json], Any]) -> Even
     return Event(entry["kind"], node, source, entry["seconds"], cost, **values)
 
 
+def _failure(entry: Json, nodes: list[Node], array: Callable[[Json], Any]) -> Failure | None:
+    if entry is None:
+        return None
+    return Failure(
+        entry["kind"],
+        entry["error"],
+        entry["message"],
+        (entry["source"][0], entry["source"][1]) if entry["source"] else None,
+        None if entry["node"] is None else nodes[entry["node"]],
+        value_from_json(entry["cotangent"], array),
+    )
+
+
 def _file_names(trace: Trace) -> dict[str, str]:
     """For each source file of a trace its name in the saved file, without directories."""
     names: dict[str, str] = {}
     for source in [
         *(node.source for node in trace.nodes),
         *(event.source for event in trace.events),
+        trace.failure.source if trace.failure else None,
     ]:
         if source is not None and source[0] not in names:
             short = PurePath(source[0]).name

@@ -71,6 +71,11 @@ class ScalarGraph(Graph):
         self._arrays = arrays
         self.cells = {cells.name: cells.read for cells in arrays.values() if cells.read}
 
+    @property
+    def arrays(self) -> dict[str, Node]:
+        """The arrays of which elements were read, by name."""
+        return {cells.name: node for node, cells in self._arrays.items() if cells.read}
+
     def gradient(self, x: Handle | Node) -> np.ndarray[Any, Any]:
         """The gradient of the element with respect to an array that was read: 0 where it was not.
 

@@ -52,6 +52,8 @@ def draw(
     Scalars is drawn in micrograd's manner: each value with its data and its gradient, each op a
     small oval.
 
+    A Trace of a program that raised an error shows how far it came; the op that raised is red.
+
     A graph of more than 32 boxes is folded until it fits on a page: modules that repeat become one
     box, which says "×5" if they share their weights and "5 alike" if they do not; then the
     innermost modules are closed. Saved as .html, a closed box opens at a click.
@@ -131,7 +133,7 @@ def recording_of(
     if isinstance(what, Graph):
         return what, None
     if isinstance(what, Trace):
-        return what.graph, what
+        return graph_of(what), what
     if isinstance(what, Handle | Node):
         graph = Graph.of(what)
         (node,) = graph.outputs
@@ -144,6 +146,17 @@ def recording_of(
     raise DtypeError(
         "draw: a Tensor, Scalar, Graph, Trace or Module is needed, got " + type(what).__name__
     )
+
+
+def graph_of(trace: Trace) -> Graph:
+    """A trace's graph; if an op raised, with that op and its inputs at the end."""
+    graph, failure = trace.graph, trace.failure
+    if failure is None or failure.node is None or failure.node in graph:
+        return graph
+    given = [node for node in failure.node.inputs if node is not None and node not in graph]
+    nodes = [*graph.nodes, *dict.fromkeys(given), failure.node]
+    used = {parent for node in nodes for parent in node.inputs}
+    return Graph(nodes, [node for node in nodes if node not in used])
 
 
 def _named(gradients: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -30,6 +31,9 @@ SHOWN = {
 """What `show` can ask for."""
 
 
+_MESSAGE = 44  # characters in a line of an error's message
+
+
 class Facts:
     """The lines that boxes add to their usual ones."""
 
@@ -46,6 +50,7 @@ class Facts:
             raise OptionError(f"draw: show may hold {', '.join(SHOWN)}; got {unknown[0]!r}")
         self.nodes = graph.nodes
         self.names = names or {}
+        self.failure = trace.failure if trace else None
         self.seconds: dict[Node, list[float]] = defaultdict(lambda: [0.0, 0.0])
         for event in trace.events if trace else ():
             self.seconds[event.node][event.kind == "backward"] += event.seconds
@@ -99,6 +104,27 @@ class Facts:
         """Lines for time and source, if asked for. A Scalar's box says the rest anyway."""
         said = {"time": self._time([node]), "source": source_text(node)} if node.op else {}
         return [said[name] for name in self.show if said.get(name)]
+
+    def has_no_result(self, node: Node) -> bool:
+        """Whether the program raised an error when it computed this node."""
+        failure = self.failure
+        return failure is not None and failure.kind == "forward" and failure.node is node
+
+    def failed(self, nodes: Sequence[Node]) -> list[str]:
+        """Lines for a box in which the program raised an error; none for all other boxes."""
+        failure = self.failure
+        if failure is None or failure.node is None or failure.node not in nodes:
+            return []
+        node, head = failure.node, f"✗ {failure.error}"
+        if failure.kind == "backward":
+            lines = [f"{head} in backward"]
+        else:
+            given = [p for p in node.inputs if p is not None]
+            shapes = " and ".join(shape_text(p) for p in given)
+            lines = [f"{head} on {shapes}" if given else head]
+        if len(nodes) > 1 and node.op is not None:
+            lines[0] += f" in {node.op.name}"
+        return lines + textwrap.wrap(failure.message, _MESSAGE, max_lines=4, placeholder=" …")
 
     def _time(self, nodes: Iterable[Node]) -> str:
         forward, backward = np.sum([self.seconds[node] for node in nodes], axis=0)

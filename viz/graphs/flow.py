@@ -18,7 +18,7 @@ from ..picture import svg
 from ..picture.picture import Picture
 from ..picture.style import MARKS
 from .diagram import LINE_SIZE, Arrow, Box, Diagram
-from .draw import diagrams_of
+from .draw import diagrams_of, graph_of
 from .norms import Scale, need_backward, norm, norm_text, state
 from .render import Panel, render
 from .unfolding import Opened, page_of
@@ -94,7 +94,7 @@ class _Flow:
 
     def __init__(self, trace: Trace, numbers: bool) -> None:
         self.numbers = numbers
-        self.graph = trace.graph
+        self.graph = graph_of(trace)
         self.sizes = edge_norms(trace, self.graph)
         self.arrived = _arrived(trace)
         self.drops = _drops(self.graph, self.arrived, self.sizes)

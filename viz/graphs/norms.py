@@ -129,6 +129,11 @@ def need_backward(trace: Any, what: str) -> None:
     if not isinstance(trace, Trace):
         raise DtypeError(f"{what}: a Trace is needed, got {type(trace).__name__}")
     if not trace.backward_events:
+        if trace.failure is not None:
+            raise GraphError(
+                f"{what}: the trace holds no backward pass, since the program raised an error "
+                f"before: {trace.failure}; viz.draw and viz.step show how far it came"
+            )
         raise GraphError(
             f"{what}: the trace holds no backward pass; call loss.backward() inside the block of "
             "`with tg.trace() as t:`"

@@ -69,6 +69,7 @@ def drawn(
     engine: str = "pure",
     legend: Panel | None = None,
     links: Links | None = None,
+    places: Places | None = None,
 ) -> str:
     """A diagram as SVG.
 
@@ -77,8 +78,9 @@ def drawn(
         engine: see `layout.place`.
         legend: put to the right of a tall drawing, below a wide one.
         links: make boxes and frames clickable, as in a page that unfolds.
+        places: where everything goes; if None, it is laid out.
     """
-    places = place(diagram, engine)
+    places = places or place(diagram, engine)
     parts = _parts(diagram, places, links)
     drawing = svg.group(*parts, transform=f"translate({MARGIN} {MARGIN})")
     width, height = places.width, places.height

@@ -49,12 +49,12 @@ def scalar_boxes(
                 arrows.append(Arrow(str(edge.producer), f"{i}op", (edge,), label))
             arrows.append(Arrow(f"{i}op", str(i)))
         boxes.append(value)
-    groups = _groups(scopes)
-    framed = [replace(box, group=_innermost(scopes.get(box.id, ""), groups)) for box in boxes]
+    groups = frames_of(scopes)
+    framed = [replace(box, group=innermost(scopes.get(box.id, ""), groups)) for box in boxes]
     return framed, arrows, list(groups.values())
 
 
-def _groups(scopes: Mapping[str, str]) -> dict[str, Group]:
+def frames_of(scopes: Mapping[str, str]) -> dict[str, Group]:
     """A frame for each scope, by name, outer ones first. No frame holds only another frame."""
     members: dict[str, int] = defaultdict(int)
     for scope in scopes.values():
@@ -65,12 +65,12 @@ def _groups(scopes: Mapping[str, str]) -> dict[str, Group]:
     groups: dict[str, Group] = {}
     for name in sorted(members, key=lambda name: (name.count("."), name)):
         if not any(o.startswith(f"{name}.") and members[o] == members[name] for o in members):
-            around = _innermost(name.rpartition(".")[0], groups)
+            around = innermost(name.rpartition(".")[0], groups)
             groups[name] = Group(name, name[len(around) :].lstrip("."), around, name)
     return groups
 
 
-def _innermost(scope: str, groups: Mapping[str, Group]) -> str:
+def innermost(scope: str, groups: Mapping[str, Group]) -> str:
     """The nearest scope around, or equal to, this one that has a frame; "" if none has."""
     while scope and scope not in groups:
         scope = scope.rpartition(".")[0]

@@ -178,11 +178,14 @@ class TensorBoxes:
         node = self.nodes[i]
         assert node.op is not None
         outputs = self.program.outputs(i)
+        failed = self.facts.failed([node])
         lines = [self.facts.name(node), options_text(node), *self._stored_lines(i)]
-        lines += map(self.facts.result, outputs)
-        lines += self.facts.of_box(self.program, [i], outputs)
-        said = tuple(line for line in lines if line)
-        return Box("", node.op.name, lines=said, kind=kind_of(node), tooltip=tooltip(node))
+        if not self.facts.has_no_result(node):
+            lines += map(self.facts.result, outputs)
+            lines += self.facts.of_box(self.program, [i], outputs)
+        said = tuple(line for line in [*lines, *failed] if line)
+        kind = "failed" if failed else kind_of(node)
+        return Box("", node.op.name, lines=said, kind=kind, tooltip=tooltip(node))
 
     def _closed(self, part: Part, ids: list[int], around: str) -> Box:
         ops = [i for i in ids if self.program.is_op(i)]
@@ -198,8 +201,10 @@ class TensorBoxes:
         if learned:
             lines.append(f"{count(self.nodes, learned):,} parameters")
         outputs = self._leaving(part, ids)
-        lines += dict.fromkeys(map(self.facts.result, outputs))
-        lines += self.facts.of_box(self.program, ids, outputs)
+        failed = self.facts.failed([self.nodes[i] for i in ids])
+        if not failed:
+            lines += dict.fromkeys(map(self.facts.result, outputs))
+        lines += self.facts.of_box(self.program, ids, outputs) + failed
         names = ", ".join(self.nodes[i].op.name for i in ops[:40])  # type: ignore[union-attr]
         return Box(
             "",

@@ -64,7 +64,7 @@ def unfolding_page(
     sections = []
     closed = False
     for index, drawing in enumerate(drawings):
-        links = Links(f"s{index}-", *_links(drawings, index))
+        links = Links(f"s{index}-", *links_of(drawings, index))
         boxes = drawing.diagram.boxes
         closed |= any(box.kind == "module" and box.id not in links.boxes for box in boxes)
         panel = legend(drawing.diagram) if legend else None
@@ -81,7 +81,7 @@ def unfolding_page(
     return page(title, body, _STYLE)
 
 
-def _links(drawings: Sequence[Opened], index: int) -> tuple[Mapping[str, str], Mapping[str, str]]:
+def links_of(drawings: Sequence[Opened], index: int) -> tuple[Mapping[str, str], Mapping[str, str]]:
     """Where each box that opens, and each frame that closes, of one drawing leads."""
     opens = {drawing.parts[0]: k for k, drawing in enumerate(drawings) if drawing.parts}
     closes = {part: k for k, drawing in enumerate(drawings) for part in drawing.parts}

@@ -79,7 +79,7 @@ def options_text(node: Node) -> str:
     for name, value in (node.options or {}).items():
         value = _uniform(value)
         default = node.op.defaults.get(name)
-        if value is None or (name in node.op.defaults and value == _uniform(default)):
+        if value is None or (name in node.op.defaults and _equal(value, _uniform(default))):
             continue
         words = str(value).replace(" ", "")
         if name == "shape":  # the box shows the output's shape anyway
@@ -95,9 +95,16 @@ def _uniform(value: Any) -> Any:
         return value.name
     if isinstance(value, tuple) and value:
         parts = [_uniform(part) for part in value]
-        if all(type(part) is type(parts[0]) and part == parts[0] for part in parts):
+        if all(type(part) is type(parts[0]) and _equal(part, parts[0]) for part in parts):
             return parts[0]
     return value
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Whether two options are equal; arrays count as different ones."""
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    return not isinstance(one, np.ndarray) and not isinstance(other, np.ndarray) and one == other
 
 
 def listed(words: Sequence[str], most: int) -> str:

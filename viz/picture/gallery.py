@@ -24,12 +24,14 @@ class Section:
         text: what to see in it.
         pictures: shown below the text, in order.
         output: text that a program printed, shown as it is.
+        links: addresses of other pages, each with the words that lead there.
     """
 
     title: str
     text: str
     pictures: Sequence[Picture] = ()
     output: str = ""
+    links: Sequence[tuple[str, str]] = ()
 
 
 def page(title: str, introduction: str, sections: Sequence[Section]) -> str:
@@ -56,9 +58,13 @@ def write_page(
 def _section(number: int, section: Section) -> str:
     figures = "\n".join(figure(section.title, picture) for picture in section.pictures)
     output = f"<pre>{html.escape(section.output)}</pre>" if section.output else ""
+    links = "".join(
+        f'<p><a href="{html.escape(address, quote=True)}">{html.escape(words)}</a></p>\n'
+        for address, words in section.links
+    )
     return (
         f'<section id="section-{number}">\n<h2>{number}. {html.escape(section.title)}</h2>\n'
-        f"<p>{html.escape(section.text)}</p>\n{figures}\n{output}\n</section>"
+        f"<p>{html.escape(section.text)}</p>\n{links}{figures}\n{output}\n</section>"
     )
 
 

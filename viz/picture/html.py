@@ -25,7 +25,7 @@ body { background: #0d1014; color: #e5e7eb; } a { color: #7cc4f5; }
 """
 
 
-def page(title: str, body: str, style: str = "", script: str = "") -> str:
+def page(title: str, body: str, style: str = "", script: str = "", inside: str = "") -> str:
     """A whole page around some HTML.
 
     Its security policy forbids browsers to load anything, and to run any script but this one.
@@ -35,11 +35,13 @@ def page(title: str, body: str, style: str = "", script: str = "") -> str:
         body: HTML, with `safe` text.
         style: CSS, added to the shell's own.
         script: JavaScript, run at the end of the page.
+        inside: hash of the script of pages in frames inside this one, which follow its policy, too.
     """
     policy = _POLICY
+    if script or inside:
+        allowed = [hash_of(script)] if script else []
+        policy += f"; script-src {' '.join([*allowed, inside]).strip()}"
     if script:
-        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-        policy += f"; script-src 'sha256-{digest}'"
         body += f"\n<script>{script}</script>"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -49,6 +51,11 @@ def page(title: str, body: str, style: str = "", script: str = "") -> str:
         f"<title>{safe(title)}</title>\n<style>{_STYLE}{SHEET}\n{style}</style>\n</head>\n"
         f"<body>\n{body}\n</body>\n</html>\n"
     )
+
+
+def hash_of(script: str) -> str:
+    """A script's hash, as a security policy lists it."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
 def safe(text: str) -> str:

@@ -38,6 +38,7 @@ KINDS = {
     "shape": Kind("shape", "#f7f7f2", edge="#9a9a86"),
     "module": Kind("module", "#dbe7f3", edge="#42647f"),
     "other": Kind("other op", "#efe3d3", edge="#8a6d45"),
+    "failed": Kind("raised an error", "#b3261e", ink="#ffffff", edge="#7a1410"),
 }
 """The kinds, in the order in which legends list them."""
 

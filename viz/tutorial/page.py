@@ -10,6 +10,8 @@ from typing import Any
 from ..picture.animation import Animation
 from ..picture.gallery import figure
 from ..picture.html import page as whole_page
+from ..step import Steps
+from ..step.page import script_hash
 from .cells import Cell, Tutorial
 from .run import Result, Session, save_picture
 
@@ -49,7 +51,8 @@ def write_page(
     if any(cell.exercise for cell in tutorial.cells):
         parts.append(_how_to_answer(tutorial))
     path = folder / f"{tutorial.name}.html"
-    text = whole_page(tutorial.title, "\n".join(parts), _STYLE + _colours())
+    inside = script_hash() if any("<iframe" in part for part in parts) else ""
+    text = whole_page(tutorial.title, "\n".join(parts), _STYLE + _colours(), inside=inside)
     path.write_text(text, encoding="utf-8", newline="\n")
     return path, result
 
@@ -68,6 +71,8 @@ def _more(result: Result, folder: Path, name: str, number: int) -> str:
         return ""
     path = save_picture(result, folder / name, number)
     words = "see it move" if isinstance(result.picture, Animation) else "open as a page"
+    if isinstance(result.picture, Steps):
+        words = "open it in a window of its own"
     return f'<p class="more"><a href="{name}/{path.name}">{words}</a></p>' if path else ""
 
 
@@ -81,7 +86,9 @@ def _code(cell: Cell, result: Result, more: str) -> str:
     parts = [_highlighted(cell.source)]
     if result.text:
         parts.append(f'<pre class="output">{html.escape(result.text)}</pre>')
-    if result.picture:
+    if isinstance(result.picture, Steps):
+        parts.append(f'<div class="wide steps">{result.picture.frame()}{more}</div>')
+    elif result.picture:
         shown = figure(result.picture.title, result.picture) + more
         wide = result.picture.size[0] > _WIDE
         parts.append(f'<div class="wide">{shown}</div>' if wide else shown)
@@ -128,5 +135,7 @@ figure img { max-width: 100%; height: auto; display: block; margin: auto; }
 .wide img { max-width: none; }
 .wide { width: max-content; max-width: 96vw; position: relative; left: 50%;
         transform: translateX(-50%); }
+.wide.steps { width: min(78rem, 96vw); }
 .more { font-size: 14px; } .cell .more { margin: -.5rem 0 1rem; }
+.cell .steps .more { margin: .3rem 0 1rem; }
 """

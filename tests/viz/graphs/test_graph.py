@@ -613,3 +613,9 @@ def test_a_page_holds_so_many_boxes_and_says_what_stays_closed(monkeypatch):
     fewer = viz.draw(t)
     assert 1 < len(diagrams_of(t.graph, t)) < opened
     assert "What has no + is too much for this page" in fewer.page()
+
+
+def test_an_option_that_is_an_array_can_be_drawn():
+    x = tg.Tensor([[1.0, 2.0, 3.0]], requires_grad=True)
+    y = tg.cross_entropy(x[:, np.array([0, 0, 1])], [1], weight=np.array([1.0, 2.0, 3.0]))
+    assert {"getitem", "cross_entropy"} <= {b["title"] for b in viz.draw(y).data["boxes"]}

@@ -248,3 +248,21 @@ def test_a_wheel_has_them_inside_the_package(tmp_path, monkeypatch):
     monkeypatch.setattr(cells_module.tinygrad_cnn, "__file__", str(package / "__init__.py"))
     assert [tutorial.title for tutorial in listed()] == ["3 · Three"]
     assert tg.Tensor is not None
+
+
+@pytest.mark.browser
+def test_a_page_of_steps_works_inside_the_tutorials_page(browser, tmp_path):
+    file = tmp_path / "01_steps.py"
+    file.write_text(
+        "# %%\nimport tinygrad_cnn as tg, viz\na = tg.Scalar(2.0, name='a')\n"
+        "steps_picture = viz.step(a + a)\nsteps_picture\n"
+    )
+    path, _ = write_page(read(file), tmp_path / "out")
+    browser.open(path)
+    browser.evaluate("document.querySelector('iframe').scrollIntoView(); 0")
+    with browser.frame():
+        count = browser.evaluate("document.getElementById('count').textContent")
+    assert count == "step 0 of 4, forward"
+    assert browser.complaints == []
+    link = browser.evaluate("document.querySelector('.steps a').getAttribute('href')")
+    assert (tmp_path / "out" / link).read_text(encoding="utf-8").count("<script") == 2
