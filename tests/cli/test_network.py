@@ -96,6 +96,7 @@ def explained(*network):
     assert json.loads(Path("flow.json").read_text())["edges"]
     printed = said("paths", *network, "-o", "paths.json")
     assert "paths.json: 2 paths over 1 residual block" in printed
+    assert " steps" in said("step", *network, "--no-open", "-o", "steps.json")
     printed = said("receptive", *network, "--layer", "block", "-o", "field.svg")
     assert "a field of 5 × 5" in printed
     return json.loads(Path("paths.json").read_text())

@@ -76,8 +76,8 @@ def test_a_model_on_one_example(tmp_path):
     result = run("lenet", "--data", "fashion_mnist", "--index", 3, "-o", out, "--no-open")
     assert result.output == f"{out}: 28 steps\n"
     data = json.loads(re.search(r'id="data">(.*?)</script>', out.read_text("utf-8"), re.DOTALL)[1])
-    assert data["title"] == "lenet on example 3"
-    image = next(n for n in data["nodes"] if n["label"] == "input")
+    assert data["title"] == "lenet on example 3 of Fashion-MNIST test"
+    image = next(n for n in data["nodes"] if n["label"] == "images")
     pixels = fashion_mnist("test").inputs[3]
     assert data["arrays"][image["value"]]["statistics"]["mean"] == pytest.approx(pixels.mean())
 
@@ -112,9 +112,9 @@ def test_the_terminal_walks_the_same_steps_at_80_columns(tmp_path):
     [
         (("nothing.py",), "nothing.py: No such file"),
         (("lenett",), "unknown model 'lenett'"),
-        (("lenet", "--index", 4000), "has 400 test examples"),
-        (("go_policy",), "name one by --data"),
-        (("lenet", "--data", "digits"), "takes inputs of"),
+        (("lenet", "--index", 4000), "has 400 examples"),
+        (("lenet", "--image", "none.png"), "none.png: there is no such file"),
+        (("lenet", "--data", "digits"), "takes images of"),
     ],
 )
 def test_what_cannot_be_stepped_through_is_one_sentence(words, said):

@@ -46,6 +46,7 @@ class Asked:
         image: a file.
         data: the name of a data set, of which the first examples to test are taken.
         size: how many examples, where no shape says it.
+        first: which of the data's examples is the first.
         label: the class of each, if the data does not say it.
         seed: of what is drawn.
     """
@@ -56,6 +57,7 @@ class Asked:
     size: int | None = None
     label: int | None = None
     seed: int = 0
+    first: int = 0
 
     def batch(
         self,
@@ -150,8 +152,11 @@ class Asked:
                     f"{name}: to what size are images resized? Give --input 8,3,64,64"
                 )
             options = {"size": shape[1:], "channels": shape[0]}
-        number = kind.shape[0] if kind is not None and self.inputs else self.size or 8
-        examples = load(data, "test", **options)[:number]
+        number = (kind.shape[0] if kind is not None and self.inputs else self.size) or 8
+        known = load(data, "test", **options)
+        if self.first >= len(known):
+            raise OptionError(f"--index {self.first}: {known.name} has {len(known)} examples")
+        examples = known[self.first : self.first + number]
         found = examples.inputs.shape[1:]
         if shape is not None and found != shape:
             fitting = [
@@ -166,8 +171,9 @@ class Asked:
         inputs = examples.inputs
         if kind is not None and kind.dtype.kind == inputs.dtype.kind:
             inputs = inputs.astype(kind.dtype)
-        what = "images" if inputs.ndim == 4 else "examples"
-        return Batch([inputs], f"{len(examples)} {what} of {examples.name}", examples.labels)
+        what = "image" if inputs.ndim == 4 else "example"
+        about = f"{len(examples)} {what}{'s' * (len(examples) != 1)} of {examples.name}"
+        return Batch([inputs], about, examples.labels)
 
 
 def _input_type(text: str) -> tuple[tuple[int, ...], np.dtype[Any] | None]:

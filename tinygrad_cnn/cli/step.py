@@ -8,62 +8,87 @@ from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
-from ..data import DATASETS, load
 from ..engine.context import Block, StepBack, Watcher, current_mode
-from ..engine.defaults import manual_seed
 from ..engine.node import Node
 from ..engine.scalar import Scalar
 from ..engine.source import user_line
 from ..engine.tensor import Tensor
-from ..errors import DataError, GraphError, OptionError
-from ..models import MODELS
-from ..recording.trace import Trace
-from ..train import checkpoint
-from .options import DataName, ModelOptions, build_model
+from ..errors import DataError, GraphError
+from ..recording.trace import Trace, trace
+from .batch import Asked, Batch
+from .loss import run
+from .network import PICKLES, Network, open_network
+from .options import (
+    DataName,
+    ImageFile,
+    InputShapes,
+    Label,
+    ModelOptions,
+    Seed,
+    SomeWeights,
+)
 
 
 def step(
     what: Annotated[
-        str, typer.Argument(metavar="FILE.py|MODEL", help="A script, a model, or a saved trace.")
+        str,
+        typer.Argument(
+            metavar="WHAT",
+            help="A script, FILE.py; a network, as for `flow`: a name, FILE.py:Net, .onnx, .pt2; "
+            "or a saved trace.",
+        ),
     ],
     data: DataName = None,
     index: Annotated[int, typer.Option(min=0, help="Which example of the data's test part.")] = 0,
-    weights: Annotated[
-        Path | None, typer.Option("--weights", "-w", help="A file that `train` saved.")
-    ] = None,
+    inputs: InputShapes = None,
+    image: ImageFile = None,
+    label: Label = None,
+    weights: SomeWeights = None,
     option: ModelOptions = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="File: .html or .json. [NAME-step.html]")
     ] = None,
     text: Annotated[bool, typer.Option("--text", help="In the terminal, instead.")] = False,
     no_open: Annotated[bool, typer.Option("--no-open", help="Open no browser.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of fresh weights.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Step through a program, forward and backward, in the browser.
 
     A script is run; shown is what its trace() recorded, or else the last Tensor or Scalar on which
-    it called backward(). A model runs on one example, up to its loss.
+    it called backward(). A network runs on one example in evaluation mode, up to its loss.
     """
     from viz.picture.browser import open_page
     from viz.step import step as step_through
     from viz.step.text import walk
 
     file, error = Path(what), None
+    stem = file.stem
     if file.suffix == ".py":
         target, error = run_script(file)
         page = step_through(target, title=file.name)
-    elif file.is_file():
+    elif file.is_file() and file.suffix not in (".onnx", ".pt2", *PICKLES):
         page = step_through(file)
     else:
-        model, x, label = _example(what, data, index, weights, option, seed)
-        page = step_through(model, x, label, title=f"{what} on example {index}")
+        asked = Asked(inputs or (), image, data, None if inputs else 1, label, seed, index)
+        found = open_network(
+            what,
+            lambda name, dtype: asked.batch(name, (), dtype).arrays,
+            options=option,
+            weights=weights,
+            seed=seed,
+        )
+        given = asked.batch(found.name, found.types, default=found.data)
+        recorded, error = run_network(found, given)
+        about = f"example {index} of {given.about.partition(' of ')[2]}"
+        about = given.about if given.labels is None or label is not None else about
+        page = step_through(recorded, title=f"{what} on {about}")
+        stem = found.stem
     if text:
         walk(page.data)
     else:
-        path = page.save(out or Path(f"{file.stem}-step.html"))
+        path = page.save(out or Path(f"{stem}-step.html"))
         told = f"{path}: {len(page.data['steps']) - 1} steps"
         if not (no_open or path.suffix != ".html" or open_page(path)):
             told += "; no browser could be opened here"
@@ -73,31 +98,17 @@ def step(
         raise typer.Exit(1)
 
 
-def _example(
-    name: str,
-    data: str | None,
-    index: int,
-    weights: Path | None,
-    option: list[str] | None,
-    seed: int,
-) -> tuple[Any, Any, Any]:
-    """A model, and one example of a data set with its label."""
-    manual_seed(seed)
-    model = checkpoint.restore(weights, name) if weights else build_model(name, option)
-    chosen = data or MODELS[name].data
-    if data is None and chosen not in DATASETS:
-        raise OptionError(f"{name} has no data set of its own; name one by --data")
-    examples = load(chosen, "test")
-    if index >= len(examples):
-        raise OptionError(f"--index {index}: {examples.name} has {len(examples)} test examples")
-    one = examples[index : index + 1]
-    shape = MODELS[name].input_shape
-    if one.inputs.dtype.kind == "f" and one.inputs.shape[1:] != shape:
-        raise OptionError(
-            f"{name} takes inputs of {shape}, and {examples.name} has inputs of "
-            f"{one.inputs.shape[1:]}"
-        )
-    return model, np.asarray(one.inputs), one.labels
+def run_network(network: Network, batch: Batch) -> tuple[Trace, str | None]:
+    """A network's forward and backward pass, and what it raised, if an op did."""
+    with trace() as recorded:
+        try:
+            _, loss, _ = run(network, batch, training=False)
+            loss.backward()
+        except Exception as error:
+            if recorded.failure is None:
+                raise
+            return recorded, str(error)
+    return recorded, None
 
 
 # --- scripts -------------------------------------------------------------------------------------
