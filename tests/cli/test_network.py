@@ -185,7 +185,7 @@ WRONG = {
     "ours.py:Bet -i 1,3": "there is no 'Bet'; did you mean Net?",
     "ours.py:make": "is a function; write the call out, as in make()",
     "ours.py:nn": "a network of PyTorch or of tinygrad_cnn is needed, not module",
-    "ours.py:Net -i 1,three": "--input: sizes such as 1,3,224,224 are needed, not '1,three'",
+    "ours.py:Net -i 1,three": "--input: sizes such as 2,3,8,8 are needed, not '1,three'",
     "ours.py:Net -i 1,3:word": "--input: a dtype such as float32 or int64 is needed, not 'word'",
     "ours.py:Net -i 1,3,8,8 --batch 2": "--batch: the batch size is in --input already",
     "ours.py:Net -i 2,3,8,8 --image photo.png": "--image is one image, of shape (1, 1 or 3",

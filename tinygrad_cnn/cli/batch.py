@@ -15,6 +15,7 @@ from ..engine.tensor import Tensor
 from ..errors import OptionError
 from ..interop import InputType
 from ..models import MODELS
+from .options import sizes
 
 Array = np.ndarray[Any, Any]
 Types = Sequence[InputType | None]
@@ -178,13 +179,8 @@ class Asked:
 
 def _input_type(text: str) -> tuple[tuple[int, ...], np.dtype[Any] | None]:
     """Shape and dtype, as the command line has them."""
-    sizes, _, named = text.partition(":")
-    try:
-        shape = tuple(int(part) for part in sizes.split(",") if part.strip())
-    except ValueError:
-        shape = (-1,)
-    if any(size < 0 for size in shape):
-        raise OptionError(f"--input: sizes such as 1,3,224,224 are needed, not {text!r}")
+    numbers, _, named = text.partition(":")
+    shape = sizes(numbers)
     try:
         dtype = np.dtype(named) if named else None
     except TypeError:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ..errors import OptionError
 from .layers import RIGHT, check_file, exit_code, summary
+from .options import sizes
 
 
 def gradcheck(
@@ -40,8 +40,8 @@ def gradcheck(
 
     Exit code: 0 right, 1 wrong, 2 could not be checked.
     """
-    sizes = [_shape(text) for text in shapes or []]
-    checked = check_file(target, sizes, order=order, evaluation=evaluation, mode=mode, seed=seed)
+    given = [sizes(text) for text in shapes or []]
+    checked = check_file(target, given, order=order, evaluation=evaluation, mode=mode, seed=seed)
     for one in checked:
         right = one.exit_code == RIGHT and len(checked) > 1
         typer.echo(one.line if right else str(one))
@@ -50,19 +50,9 @@ def gradcheck(
     if html is not None:
         from viz.plots.checks import write_checks
 
-        at = ", ".join(str(size) for size in sizes)
+        at = ", ".join(str(size) for size in given)
         told = f"{summary(checked)}; at inputs of shape {at}, seed {seed}."
         reports = {c.name: c.problem if c.report is None else c.report for c in checked}
         write_checks(html, f"gradcheck {target}", told, reports)
         typer.echo(f"{html}: the Jacobians")
     raise typer.Exit(exit_code(checked))
-
-
-def _shape(text: str) -> tuple[int, ...]:
-    try:
-        shape = tuple(int(part) for part in text.split(",") if part.strip())
-    except ValueError:
-        shape = (-1,)
-    if any(size < 0 for size in shape):
-        raise OptionError(f"--input: sizes such as 2,3,8,8 are needed, not {text!r}")
-    return shape

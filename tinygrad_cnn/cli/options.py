@@ -57,6 +57,21 @@ ModelOptions = Annotated[
 ]
 
 
+def sizes(text: str) -> tuple[int, ...]:
+    """A shape, as the command line has it: 2,3,8,8; of one number, ''.
+
+    Raises:
+        OptionError: it is none.
+    """
+    try:
+        shape = tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        shape = (-1,)
+    if any(size < 0 for size in shape):
+        raise OptionError(f"--input: sizes such as 2,3,8,8 are needed, not {text!r}")
+    return shape
+
+
 def build_model(name: str, options: list[str] | None) -> Module:
     """The model of that name, with options as the command line has them."""
     given = dict(map(_option, options or []))
