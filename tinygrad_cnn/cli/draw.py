@@ -10,7 +10,7 @@ import typer
 from ..nn.modes import in_mode
 from ..recording.trace import trace
 from .batch import Asked, named_inputs
-from .network import open_network
+from .network import opened
 from .options import ImageFile, InputShapes, ModelOptions, Seed, SomeWeights, Target
 
 
@@ -34,14 +34,7 @@ def draw(
     from viz import draw as draw_graph
 
     asked = Asked(inputs or (), image, size=batch, seed=seed)
-    found = open_network(
-        network,
-        lambda name, dtype: asked.batch(name, (), dtype).arrays,
-        options=option,
-        weights=weights,
-        seed=seed,
-    )
-    given = asked.batch(found.name, found.types)
+    found, given = opened(network, asked, options=option, weights=weights)
     with in_mode(found.model, training=False), trace(keep="statistics") as recorded:
         found.model(*named_inputs(given))
     path = out or Path(f"{found.stem}.svg")

@@ -11,7 +11,7 @@ import typer
 from ..recording.trace import trace
 from .batch import Asked
 from .loss import run
-from .network import open_network
+from .network import opened
 from .options import (
     DataName,
     ImageFile,
@@ -57,15 +57,9 @@ def flow(
     from viz import gradient_flow
 
     asked = Asked(inputs or (), image, data, batch, label, seed)
-    found = open_network(
-        network,
-        lambda name, dtype: asked.batch(name, (), dtype).arrays,
-        options=option,
-        weights=weights,
-        training=bool(train),
-        seed=seed,
+    found, given = opened(
+        network, asked, options=option, weights=weights, training=bool(train), examples=True
     )
-    given = asked.batch(found.name, found.types, default=found.data)
     with trace(keep="statistics") as recorded:
         _, loss, words = run(found, given, train)
         loss.backward()

@@ -17,6 +17,7 @@ from ..interop.program import Imported
 from ..models import MODELS
 from ..nn import Module
 from ..train import checkpoint
+from .batch import Asked, Batch
 from .options import build_model
 from .pyfile import TARGET, instance, named, run_file
 
@@ -45,6 +46,32 @@ class Network:
     state: str
     trained: bool
     data: str | None = None
+
+
+def opened(
+    target: str,
+    asked: Asked,
+    *,
+    options: list[str] | None = None,
+    weights: Path | None = None,
+    training: bool = False,
+    examples: bool = False,
+) -> tuple[Network, Batch]:
+    """The network that ``target`` names, and what it is to run on.
+
+    Args:
+        target, options, weights, training: as for `open_network`.
+        asked: what the command line says of the inputs.
+        examples: whether the data set that suits the network is taken if it says nothing.
+    """
+
+    def example(name: str, dtype: np.dtype[Any]) -> Sequence[Any]:
+        return asked.batch(name, (), dtype).arrays
+
+    found = open_network(
+        target, example, options=options, weights=weights, training=training, seed=asked.seed
+    )
+    return found, asked.batch(found.name, found.types, default=found.data if examples else None)
 
 
 def open_network(

@@ -11,7 +11,7 @@ from ..errors import OptionError
 from ..paths import gradient_paths
 from .batch import Asked
 from .loss import run
-from .network import open_network
+from .network import opened
 from .options import (
     DataName,
     ImageFile,
@@ -58,15 +58,9 @@ def paths(
     from viz.paths import unroll
 
     asked = Asked(inputs or (), image, data, batch, label, seed)
-    found = open_network(
-        network,
-        lambda name, dtype: asked.batch(name, (), dtype).arrays,
-        options=option,
-        weights=weights,
-        training=bool(train),
-        seed=seed,
+    found, given = opened(
+        network, asked, options=option, weights=weights, training=bool(train), examples=True
     )
-    given = asked.batch(found.name, found.types, default=found.data)
     variables, loss, words = run(found, given, train)
     wrt = next((x for x in variables if x.requires_grad), None)
     if wrt is None:

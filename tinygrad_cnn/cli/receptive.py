@@ -10,7 +10,7 @@ import typer
 from ..errors import OptionError
 from ..receptive import receptive_field
 from .batch import Asked
-from .network import open_network
+from .network import opened
 from .options import ImageFile, InputShapes, ModelOptions, Seed, SomeWeights, Target
 
 
@@ -41,14 +41,7 @@ def receptive(
     from viz import receptive_field as draw_field
 
     asked = Asked(inputs or (), image, seed=seed)
-    found = open_network(
-        network,
-        lambda name, dtype: asked.batch(name, (), dtype).arrays,
-        options=option,
-        weights=weights,
-        seed=seed,
-    )
-    given = asked.batch(found.name, found.types)
+    found, given = opened(network, asked, options=option, weights=weights)
     if len(given.arrays) != 1:
         raise OptionError(f"receptive: {found.name} has {len(given.arrays)} inputs; one is needed")
     shape = given.arrays[0].shape

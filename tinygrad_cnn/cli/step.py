@@ -19,7 +19,7 @@ from ..errors import DataError, GraphError
 from ..recording.trace import Trace, trace
 from .batch import Asked, Batch
 from .loss import run
-from .network import PICKLES, Network, open_network
+from .network import PICKLES, Network, opened
 from .options import (
     DataName,
     ImageFile,
@@ -72,14 +72,7 @@ def step(
         page = step_through(file)
     else:
         asked = Asked(inputs or (), image, data, None if inputs else 1, label, seed, index)
-        found = open_network(
-            what,
-            lambda name, dtype: asked.batch(name, (), dtype).arrays,
-            options=option,
-            weights=weights,
-            seed=seed,
-        )
-        given = asked.batch(found.name, found.types, default=found.data)
+        found, given = opened(what, asked, options=option, weights=weights, examples=True)
         recorded, error = run_network(found, given)
         about = f"example {index} of {given.about.partition(' of ')[2]}"
         about = given.about if given.labels is None or label is not None else about
