@@ -242,7 +242,7 @@ class GradientPaths:
         try:
             chosen = one[index]
             if np.ndim(chosen):
-                raise IndexError(f"it is {np.ndim(chosen)} numbers short")
+                raise IndexError(f"an element takes {value.ndim} numbers")
         except IndexError as error:
             raise OptionError(
                 f"of: the output has shape {value.shape}; {index!r}: {error}"
