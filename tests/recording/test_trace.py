@@ -424,6 +424,21 @@ def test_a_trace_knows_the_vjp_that_raised():
     assert ops(t.backward_events) == ["sum", "multiply"]
 
 
+def test_an_error_that_a_program_raised_from_that_of_an_op_names_the_op():
+    def program():
+        try:
+            leaf(1.0, 2.0) + leaf(1.0, 2.0, 3.0)
+        except tg.errors.ShapeError as error:
+            raise ValueError("my layer") from error
+
+    failure = failing(program).failure
+    assert (failure.kind, failure.node.op.name, str(failure)) == (
+        "forward",
+        "add",
+        "ValueError: my layer",
+    )
+
+
 def test_an_error_that_was_caught_or_that_no_op_raised():
     def caught():
         with pytest.raises(tg.errors.ShapeError):

@@ -107,7 +107,10 @@ class Trace(Watcher):
     def on_exit(self, error: Exception) -> None:
         """Called when an exception leaves the block."""
         said = type(error).__name__, str(error)
-        if self._raised is None or self._raised[0] is not error:
+        causes: list[BaseException] = [error]
+        while (cause := causes[-1].__cause__) is not None and cause not in causes:
+            causes.append(cause)
+        if self._raised is None or self._raised[0] not in causes:
             self.failure = Failure("program", *said, user_line_of(error))
             return
         _, node, cotangent = self._raised

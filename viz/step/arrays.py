@@ -91,6 +91,10 @@ def json_number(x: float) -> float | str:
     return x if math.isfinite(x) else str(x)
 
 
+def _short(x: float) -> float | str:
+    return json_number(float(f"{x:.7g}"))
+
+
 def _number(x: Any) -> float | int | str:
     if x.dtype.kind in "iub":
         return int(x)
@@ -98,7 +102,7 @@ def _number(x: Any) -> float | int | str:
 
 
 def _statistics(s: Statistics, zeros: int | None) -> dict[str, Any]:
-    found = {name: json_number(getattr(s, name)) for name in ("min", "max", "mean", "std", "norm")}
+    found = {name: _short(getattr(s, name)) for name in ("min", "max", "mean", "std", "norm")}
     return {**found, "zeros": zeros, "not_finite": s.not_finite, "size": s.size}
 
 
@@ -154,8 +158,8 @@ def _pixels(array: NDArray[Any], cells: int) -> dict[str, Any]:
         "columns": wide,
         "block": block,
         "missing": missing,
-        "low": low,
-        "high": top,
+        "low": _short(low),
+        "high": _short(top),
         "pixels": base64.b64encode(levels.astype(np.uint8).tobytes()).decode(),
     }
 

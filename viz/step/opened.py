@@ -32,9 +32,9 @@ from .arrays import json_number
 from .formulas import formula_of
 from .recording import Recording
 
-SMALL = 16  # an output of at most so many elements is opened whole
+SMALL, MOST_WHOLE = 36, 1000  # so many elements, which read so many numbers, are all opened
 MOST_READ = 1600  # numbers that an element may be computed from
-MOST_OF_OP = 400  # numbers read by the sample of one op, but for its first element
+MOST_OF_OP = 400  # numbers read by the sample of a larger output, but for its first element
 MOST_ALL, MOST_EACH = 4000, 40  # numbers read by all samples of a page: at most, or for each step
 MOST_COST = 16_000  # numbers of arrays that are read whole: more would take too long to open
 Index = tuple[int, ...]
@@ -69,7 +69,8 @@ def opened_ops(
             if own:
                 raise OptionError(f"step: open: {node.describe()} cannot be opened")
             continue
-        indices, says = _sample(output)
+        indices, says = _sample(output, _reads(event))
+        most = MOST_WHOLE if len(indices) == np.size(output.value) else MOST_OF_OP
         if left <= 0 or _reads(event) > MOST_COST:
             indices, says = [], "Only the elements that were asked for are opened."
         elements: list[dict[str, Any]] = []
@@ -81,7 +82,7 @@ def opened_ops(
                 sampled += reads
                 if reads > left:
                     left = 0  # the later ops are not even tried: that would take long
-                if reads > MOST_READ or not left or (elements and sampled > MOST_OF_OP):
+                if reads > MOST_READ or not left or (elements and sampled > most):
                     break
                 left -= reads
             elements.append(element)
@@ -152,12 +153,14 @@ def _reads(event: Event) -> int:
     return sum(int(np.size(p.value)) for p in event.node.inputs if p is not None)
 
 
-def _sample(output: Node) -> tuple[list[Index], str]:
+def _sample(output: Node, reads: int) -> tuple[list[Index], str]:
+    """The elements to open of an output, each of which reads so many numbers, in words, too."""
     shape, size = output.shape, math.prod(output.shape)
-    if size <= SMALL:
+    if size <= SMALL and size * reads <= MOST_WHOLE:
         return list(np.ndindex(shape)), "Click an element of y, or choose one here."
     middle = tuple(n // 2 for n in shape)
     indices = [middle, (0,) * len(shape), tuple(n - 1 for n in shape)]
+    indices = list(dict.fromkeys(indices))
     return indices, f"Of {size:,} elements a sample is opened: the middle, the first, the last."
 
 

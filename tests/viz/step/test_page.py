@@ -291,6 +291,50 @@ def test_a_program_that_raised_shows_the_op_in_red_and_the_shapes_that_clash(bro
     check_quiet(browser)
 
 
+def statistics() -> viz.Steps:
+    model = tg.models.LeNet()
+    with tg.trace(keep="statistics") as t:
+        tg.cross_entropy(model(tg.Tensor(np.ones((1, 1, 28, 28), np.float32))), [1]).backward()
+    return viz.step(t)
+
+
+def two_passes() -> viz.Steps:
+    w = tg.Tensor([1.0, np.nan, np.inf], requires_grad=True, name="w")
+    with tg.trace() as t:
+        for _ in range(2):
+            one, _, _ = tg.split(w * w, 3)
+            (one * 2.0).sum().backward()
+    return viz.step(t)
+
+
+def failing_backward() -> viz.Steps:
+    wrong = tg.op("wrong", lambda x: x * 1.0, lambda g, y, x: 1 / 0)
+    with pytest.raises(ZeroDivisionError), tg.trace() as t:
+        (wrong(tg.Tensor(np.ones(100), requires_grad=True)) * 2.0).sum().backward()
+    return viz.step(t)
+
+
+def failing_elsewhere() -> viz.Steps:
+    with pytest.raises(KeyError), tg.trace() as t:
+        {}[tg.Scalar(1.0) + 1.0]
+    return viz.step(t)
+
+
+def empty() -> viz.Steps:
+    return viz.step(tg.Tensor(np.ones((0, 3)), requires_grad=True).sum())
+
+
+@pytest.mark.parametrize(
+    "program", [statistics, two_passes, failing_backward, failing_elsewhere, empty]
+)
+def test_unusual_programs_can_be_walked_through_as_well(browser, tmp_path, program):
+    page = show(browser, tmp_path, program())
+    for step in page.data["steps"]:
+        assert browser.evaluate(CAPTION) == step["caption"]
+        press(browser, "ArrowRight")
+    check_quiet(browser)
+
+
 HOSTILE = [
     '<script>alert("x")</script>',
     "</script><img src=x onerror=alert(1)>",

@@ -68,10 +68,13 @@ function showDrawing(k) {
 /** An arrowhead at the beginning of a path: a gradient flows against the arrow. */
 function headBack(path) {
   const head = document.createElementNS("http://www.w3.org/2000/svg", "polygon")
-  const [a, b] = [path.getPointAtLength(0), path.getPointAtLength(Math.min(9, path.getTotalLength()))]
-  const length = Math.hypot(b.x - a.x, b.y - a.y) || 1
-  const [x, y] = [-(b.y - a.y) / length * 4.5, (b.x - a.x) / length * 4.5]
-  head.setAttribute("points", `${a.x},${a.y} ${b.x + x},${b.y + y} ${b.x - x},${b.y - y}`)
+  const [x, y, ...more] = path.getAttribute("d").match(/-?[\d.]+/g).map(Number)
+  let k = 0  // to the first point of the curve that lies apart from its beginning
+  while (k + 3 < more.length && Math.hypot(more[k] - x, more[k + 1] - y) < 1) k += 2
+  const length = Math.hypot(more[k] - x, more[k + 1] - y) || 1
+  const [dx, dy] = [(more[k] - x) / length, (more[k + 1] - y) / length]
+  const at = (along, across) => `${x + along * dx - across * dy},${y + along * dy + across * dx}`
+  head.setAttribute("points", `${at(0, 0)} ${at(9, 4.5)} ${at(9, -4.5)}`)
   head.setAttribute("class", "gradient")
   head.style.display = "none"
   return head
