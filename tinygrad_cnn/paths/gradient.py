@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.backward import leading_to, seed
+from ..engine.backward import grad, leading_to, seed
 from ..engine.node import Handle, Node, ancestors
 from ..errors import DtypeError, GraphError, OptionError
 from .edges import Edge, shares_of_edges
@@ -282,6 +282,12 @@ class GradientPaths:
         """The sum over all paths, also those longer than `max_length`: the ordinary gradient."""
         parts = self.by_length
         return np.sum(parts if self._rest is None else [*parts, self._rest], axis=0)
+
+    @property
+    def ordinary(self) -> Array:
+        """The gradient by an ordinary backward pass, which splits nothing: to hold `total` against."""
+        found = grad(self._loss, self._wrt, self._walk.cotangent)
+        return np.asarray(found.node.value)
 
     @property
     def norms(self) -> list[float]:

@@ -18,7 +18,7 @@ from viz.paths.choices import PALETTE
 from viz.paths.lengths import ByLength, percent, window
 from viz.paths.tree import leaf_order
 from viz.paths.trellis import MAX_COLUMNS, MAX_ROWS, VISIBLE, _binned
-from viz.paths.words import short, whole
+from viz.paths.words import Things, short, whole
 from viz.picture import svg
 from viz.picture.picture import Picture
 from viz.picture.svg import fit, wrap
@@ -253,7 +253,7 @@ def test_a_zero_gradient_is_said_in_words(recwarn):
 
 
 def test_counts_beyond_any_float_have_bars():
-    counts = charts(ByLength("x", (10**400, 5 * 10**399), (1.0, 2.0), (0.5, 0.5)))[0]
+    counts = charts(ByLength("x", Things(1), (10**400, 5 * 10**399), (1.0, 2.0), (0.5, 0.5)))[0]
     assert counts.values == (1.0, 0.5)
     assert counts.labels == ("1.0·10⁴⁰⁰", "5.0·10³⁹⁹")
 
