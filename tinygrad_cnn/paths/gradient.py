@@ -285,7 +285,7 @@ class GradientPaths:
 
     @property
     def ordinary(self) -> Array:
-        """The gradient by an ordinary backward pass, which splits nothing: to hold `total` against."""
+        """The gradient by an ordinary backward pass, to hold `total` against."""
         found = grad(self._loss, self._wrt, self._walk.cotangent)
         return np.asarray(found.node.value)
 

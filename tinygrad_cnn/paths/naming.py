@@ -1,8 +1,8 @@
 """What a branch is called: after the module that it ends in, or after the one that computed it.
 
 A residual block with one addition is called after itself, ``layer1.0``. Where a module adds more
-than once, as a transformer's block does, a branch is called after what computed it,
-``layers.0.attention``.
+than once, as a transformer's block does, or adds what another one computed, a branch is called
+after what computed it, ``layers.0.attention``.
 """
 
 from __future__ import annotations
@@ -24,17 +24,21 @@ def names_of(choices: Sequence[Choice]) -> dict[Branch, str]:
     places = {choice.place for choice in choices}
     branches = [(choice, argument) for choice in choices for argument in choice.branches]
     names = [choice.scope or choice.place.name or "" for choice, _ in branches]
-    if _repeated(names) or "" in names:
-        unclear = {*_repeated(names), ""}
-        names = [
-            (_computed_by(choice, argument, places) or name) if name in unclear else name
-            for name, (choice, argument) in zip(names, branches, strict=True)
-        ]
-        unclear = _repeated(names)  # one value that goes into several concatenations
-        names = [
-            f"{name} → {choice.scope}" if name in unclear and choice.scope else name
-            for name, (choice, _) in zip(names, branches, strict=True)
-        ]
+    unclear = {*_repeated(names), ""}
+    makers = [_made_in(choice, argument, places) for choice, argument in branches]
+    for i, (choice, _) in enumerate(branches):
+        beside = _beside(choice.scope, makers[i])
+        outside = beside and not beside.startswith(f"{choice.scope}.")
+        if names[i] in unclear or outside:
+            names[i] = beside or names[i]
+    unclear = _repeated(names)
+    several = {name for name in unclear if len(_those(makers, names, name)) > 1}
+    names = [maker if name in several else name for name, maker in zip(names, makers, strict=True)]
+    unclear = _repeated(names)  # one value that goes into several concatenations
+    names = [
+        f"{name} → {choice.scope}" if name in unclear and choice.scope else name
+        for name, (choice, _) in zip(names, branches, strict=True)
+    ]
     return {
         (choice.place, argument): name
         for name, (choice, argument) in zip(_told_apart(names), branches, strict=True)
@@ -43,6 +47,11 @@ def names_of(choices: Sequence[Choice]) -> dict[Branch, str]:
 
 def _repeated(names: Sequence[str]) -> set[str]:
     return {name for name, number in Counter(names).items() if name and number > 1}
+
+
+def _those(makers: Sequence[str], names: Sequence[str], name: str) -> set[str]:
+    """The modules that made what has a name."""
+    return {maker for maker, other in zip(makers, names, strict=True) if other == name}
 
 
 def _told_apart(names: Sequence[str]) -> list[str]:
@@ -55,8 +64,8 @@ def _told_apart(names: Sequence[str]) -> list[str]:
     return found
 
 
-def _computed_by(choice: Choice, argument: int, places: Collection[Node]) -> str:
-    """The module beside the place that computed the branch, by dotted name; "" if there is none.
+def _made_in(choice: Choice, argument: int, places: Collection[Node]) -> str:
+    """The module that computed a branch, by dotted name; "" if that is also around its place.
 
     It is the one that applied the last weights with two axes or more before the place; so neither
     the normalization nor the dropout behind them. If there are no such weights, the last of all.
@@ -68,7 +77,7 @@ def _computed_by(choice: Choice, argument: int, places: Collection[Node]) -> str
     seen, waiting = {start}, [(-start.serial, start)]
     while waiting:
         _, node = heapq.heappop(waiting)
-        module = _beside(choice.scope, str(node.scope))
+        module = str(node.scope) if _beside(choice.scope, str(node.scope)) else ""
         if any(_is_matrix(parent) for parent in node.inputs):
             return module or last
         if node.op is not None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ..picture import svg
+from ..picture.numbers import percent
 from ..picture.picture import Picture
 from ..picture.svg import wrap
-from .lengths import ByLength, percent
+from .lengths import ByLength
 from .parts import INK, MARGIN, WIDTH, document, heading
 from .words import short, whole
 

@@ -11,7 +11,8 @@ import numpy as np
 from tinygrad_cnn.engine.node import Node
 from tinygrad_cnn.paths import Choice, Expansion, GradientPaths
 
-from .words import Things, count_of, name_of, power, subscript
+from ..picture.numbers import power
+from .words import Things, count_of, name_of, subscript
 
 # A fill, and an ink that is legible on it: Okabe & Ito's palette for colour-blind readers.
 PALETTE = (

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from tinygrad_cnn.paths import GradientPaths
 
+from ..picture.numbers import percent, power
 from .choices import ends
-from .words import Things, count_of, name_of, power
+from .words import Things, count_of, name_of
 
 
 @dataclass(frozen=True)
@@ -126,23 +127,6 @@ def window(values: Sequence[float], part: float) -> tuple[int, int]:
         if held >= goal:
             return -first, width - first - 1
     return 0, len(values) - 1
-
-
-def percent(part: float) -> str:
-    """A part as a percentage.
-
-    >>> percent(0.954), percent(0.00012), percent(1e-9)
-    ('95 %', '0.012 %', '1·10⁻⁷ %')
-    """
-    value = 100 * part
-    if abs(value) >= 1 or value == 0:
-        text = f"{value:.0f}"
-    elif abs(value) >= 1e-3:
-        text = f"{value:.2g}"
-    else:
-        digits, exponent = f"{value:.0e}".split("e")
-        text = f"{digits}·{power(10, int(exponent))}"
-    return f"{text.replace('-', '−')} %"
 
 
 def _range(first: int, last: int) -> str:

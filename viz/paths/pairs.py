@@ -14,9 +14,10 @@ from tinygrad_cnn.errors import OptionError
 from tinygrad_cnn.paths import GradientPaths
 
 from ..picture import svg
+from ..picture.numbers import percent
 from ..picture.picture import Picture
-from ..picture.style import on_ramp
-from .lengths import percent, window
+from ..picture.style import heat
+from .lengths import window
 from .parts import INK, document, heading
 from .words import Things, count_of, name_of, short, whole
 
@@ -26,13 +27,11 @@ HEIGHT = 420.0  # of the map, at most
 CELL = (64.0, 34.0)  # at most
 BARS = 66.0  # of the margins
 VISIBLE = 0.002  # of the largest value; rows and columns end where all that follows is smaller
-WARM = ((255, 247, 236), (253, 187, 132), (215, 48, 31), (90, 0, 20))
-COLD = ((239, 246, 255), (147, 197, 253), (37, 99, 235), (12, 30, 90))
 BAR, AXIS = "#d55e00", "#9ca3af"
 EMPTY = "#f3f4f6"
 TOLD = {
-    "shares": "the share ⟨G, g⟩ / ‖g‖² of their gradients' sum G in the gradient g",
-    "norms": "the norm of the sum of their gradients",
+    "shares": "the share ⟨G, g⟩ / ‖g‖² of their gradients' sum G in the gradient g at {}",
+    "norms": "the norm of the sum of their gradients at {}",
     "count": "their number",
 }
 
@@ -50,6 +49,8 @@ class Pairs:
             second.
         count: how many those are.
         margins: the same by the first kind alone, and by the second.
+        total: how many paths there are in all.
+        left_out: the share of those that cross more parts than were kept apart.
         note: what was measured, if that needs words.
     """
 
@@ -60,12 +61,13 @@ class Pairs:
     values: tuple[tuple[float, ...], ...]
     count: tuple[tuple[int, ...], ...]
     margins: tuple[tuple[float, ...], tuple[float, ...]]
+    total: int
+    left_out: float = 0.0
     note: str = ""
 
     @property
     def title(self) -> str:
-        total = sum(map(sum, self.count))
-        return f"{self.things.told}: {count_of(total, 'path')}, by {' × '.join(self.kinds)}"
+        return f"{self.things.told}: {count_of(self.total, 'path')}, by {' × '.join(self.kinds)}"
 
     def finding(self) -> str:
         """Where the gradient lies; "" for numbers of paths."""
@@ -88,6 +90,11 @@ class Pairs:
                     f"{numbers} {kind}"
                 )
             said += f" Of the gradient comes {', and '.join(ranges)}."
+            if self.left_out:
+                said += (
+                    " Paths that cross more parts were not kept apart; their share is "
+                    f"{percent(self.left_out)}."
+                )
         return said
 
     def text(self, value: float) -> str:
@@ -116,6 +123,7 @@ def pairs_of(paths: GradientPaths, what: str = "shares", note: str = "") -> Pair
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="gradient_paths: the gradient is zero")
         table = paths.table(what)
+        left_out = paths.left_out
     if what == "norms":
         margins = [[float(np.linalg.norm(g)) for g in paths.margin(kind)] for kind in paths.kinds]
         for margin, size in zip(margins, table.shape, strict=True):
@@ -132,6 +140,8 @@ def pairs_of(paths: GradientPaths, what: str = "shares", note: str = "") -> Pair
         tuple(map(tuple, table.tolist())),
         tuple(map(tuple, paths.table("count")[:rows, :columns].tolist())),
         (tuple(margins[0]), tuple(margins[1])),
+        sum(paths.count),
+        left_out,
         note,
     )
 
@@ -143,7 +153,7 @@ def draw_pairs(pairs: Pairs) -> Picture:
     cut = rows < len(pairs.values) or columns < len(pairs.values[0])
     introduction = (
         f"A cell is of all paths that cross so many {a} (row) and so many {b} (column): "
-        f"{TOLD[pairs.what]} at {pairs.start}. The bars are of a whole row or column."
+        f"{TOLD[pairs.what].format(pairs.start)}. The bars are of a whole row or column."
         f"{' What follows to the right or above is smaller still, and left out.' * cut} "
         f"{pairs.finding()} {pairs.note}"
     ).strip()
@@ -153,25 +163,26 @@ def draw_pairs(pairs: Pairs) -> Picture:
     top = y + BARS + 40
     bottom, right = top + rows * height, LEFT + columns * width
     scale = max((abs(v) for row in pairs.values for v in row if math.isfinite(v)), default=0)
-    texts = [[pairs.text(v) for v in row[:columns]] for row in pairs.values[:rows]]
+    texts = [[_brief(pairs, v) for v in row[:columns]] for row in pairs.values[:rows]]
     widest = max(svg.text_width(text, 10.0) for row in texts for text in row)
-    printed = widest <= width - 4 and height >= 14
+    printed = widest <= width - 2 and height >= 14
     for j in range(rows):
         for k in range(columns):
             x, up = LEFT + k * width, bottom - (j + 1) * height
-            parts.append(_cell(pairs, j, k, x, up, width, height, scale, texts[j][k], printed))
+            text = texts[j][k] if printed else ""
+            parts.append(_cell(pairs, j, k, x, up, width, height, scale, text))
     parts += [
         svg.line(LEFT, bottom, right, bottom, stroke=AXIS),
         svg.line(LEFT, top, LEFT, bottom, stroke=AXIS),
         *_ticks(rows, columns, width, height, bottom),
-        *_above(pairs, columns, width, top - 12, printed),
+        *_above(pairs, columns, width, top - 12),
         *_beside(pairs, rows, right + 14, height, bottom),
         svg.text((LEFT + right) / 2, bottom + 34, f"{b} crossed", size=11.0, anchor="middle"),
     ]
     middle = (top + bottom) / 2
     turned = f"rotate(-90 34 {svg.number(middle)})"
     parts.append(svg.text(34, middle, f"{a} crossed", size=11.0, anchor="middle", transform=turned))
-    end, legend = _legend(pairs, bottom + 50)
+    end, legend = _legend(pairs, bottom + 50, scale, printed)
     text = document(max(end, middle + 80), [*parts, *legend], pairs.title)
     return Picture(text, pairs, title=pairs.title)
 
@@ -196,25 +207,30 @@ def _cell(
     height: float,
     scale: float,
     text: str,
-    printed: bool,
 ) -> str:
     number = pairs.count[j][k]
     if not number:
         return ""
     value = pairs.values[j][k]
-    part = abs(value) / scale if math.isfinite(value) and scale else 0.0
-    fill = on_ramp(COLD if value < 0 else WARM, part**0.6) if part else EMPTY
+    part = value / scale if math.isfinite(value) and scale else 0.0
+    fill, mark = heat(part) if abs(part) >= VISIBLE else (EMPTY, None)
     a, b = pairs.kinds
     gap = 1.0 if width > 10 else 0.0
-    dark = part**0.6 > 0.55
-    ink: dict[str, Any] = {"fill": "#ffffff" if dark else "#1a1a1a"}
-    label = svg.text(x + width / 2, y + height / 2 + 4, text, size=10.0, anchor="middle", **ink)
+    ink = "#ffffff" if abs(part) > 0.37 else svg.INK
+    label = svg.text(x + width / 2, y + height / 2 + 4, text, size=10.0, anchor="middle", fill=ink)
+    cell = svg.rect(x, y, width - gap, height - gap, fill=fill)
     return svg.group(
-        svg.rect(x, y, width - gap, height - gap, fill=fill),
-        label if printed else "",
+        svg.group(cell, label if text else "", class_=mark),
         class_="pair",
-        tooltip=f"{j} {a}, {k} {b}: {text}; {count_of(number, 'path')}",
+        tooltip=f"{j} {a}, {k} {b}: {pairs.text(value)}; {count_of(number, 'path')}",
     )
+
+
+def _brief(pairs: Pairs, value: float) -> str:
+    """What is printed in a cell: nothing for a share that would be rounded to 0 %."""
+    if pairs.what == "shares" and (not math.isfinite(value) or abs(value) < 0.005):
+        return ""
+    return pairs.text(value)
 
 
 def _ticks(rows: int, columns: int, width: float, height: float, bottom: float) -> list[str]:
@@ -245,16 +261,18 @@ def _heights(margin: Sequence[float]) -> list[float]:
     return [v / largest if largest else 0.0 for v in finite]
 
 
-def _above(pairs: Pairs, columns: int, width: float, base: float, printed: bool) -> list[str]:
+def _above(pairs: Pairs, columns: int, width: float, base: float) -> list[str]:
     """Bars over the columns: the second kind by itself."""
     kind, margin = pairs.kinds[1], pairs.margins[1][:columns]
     parts = [svg.text(LEFT, base - BARS - 12, f"by {kind} alone", size=10.5, fill=INK)]
+    texts = [_brief(pairs, v) for v in margin]
+    printed = all(svg.text_width(text, 10.0) <= width for text in texts)
     for k, part in enumerate(_heights(pairs.margins[1])[:columns]):
         x, size = LEFT + k * width, abs(part) * (BARS - 14)
         text = pairs.text(margin[k])
         label = ""
         if printed:
-            label = svg.text(x + width / 2, base - size - 4, text, size=10.0, anchor="middle")
+            label = svg.text(x + width / 2, base - size - 4, texts[k], size=10.0, anchor="middle")
         bar = svg.rect(x + 0.1 * width, base - size, 0.8 * width, size, **_filled(part))
         parts.append(svg.group(bar, label, class_="margin", tooltip=f"{k} {kind}: {text}"))
     return parts
@@ -282,17 +300,16 @@ def _filled(part: float) -> dict[str, Any]:
     return {"fill": BAR} if part >= 0 else {"fill": "#ffffff", "stroke": BAR, "stroke_width": 1.2}
 
 
-def _legend(pairs: Pairs, y: float) -> tuple[float, list[str]]:
+def _legend(pairs: Pairs, y: float, scale: float, printed: bool) -> tuple[float, list[str]]:
     size = 24.0
     negative = any(v < 0 for row in pairs.values for v in row)
     steps = [*range(-5, 0)] * negative + [*range(6)]
-    parts = [
-        svg.rect(
-            LEFT + i * size, y, size, 10, fill=on_ramp(COLD if s < 0 else WARM, (abs(s) / 5) ** 0.6)
-        )
-        for i, s in enumerate(steps)
-    ]
-    told = "from −largest through 0 to the largest" if negative else "from 0 to the largest"
+    parts = []
+    for i, step in enumerate(steps):
+        fill, mark = heat(step / 5)
+        parts.append(svg.group(svg.rect(LEFT + i * size, y, size, 10, fill=fill), class_=mark))
+    told = f"{f'{pairs.text(-scale)} … ' * negative}0 … {pairs.text(scale)}"
+    told += "; no number: less than 0.5 %" * (printed and pairs.what == "shares")
     parts.append(svg.text(LEFT + len(steps) * size + 8, y + 9, told, size=10.5, fill=INK))
     if any(not number for row in pairs.count for number in row):
         parts.append(

@@ -13,19 +13,26 @@ from tinygrad_cnn.errors import TinygradError
 from tinygrad_cnn.paths import GradientPaths
 
 from ..picture.html import safe
+from ..picture.numbers import percent
 from .choices import names_of
-from .lengths import percent
+from .lengths import by_length
 from .words import Things, count_of, name_of
 
 STYLE = """
 .found { border-collapse: collapse; font-size: .9rem; }
 .found th, .found td { text-align: left; padding: .15rem .8rem .15rem 0;
                        border-bottom: 1px solid #9ca3af66; }
-.found td.number, .found th.number { text-align: right; }
+.found td.number, .found th.number { text-align: right; white-space: nowrap; }
 """
 
 
-def found(paths: GradientPaths) -> list[str]:
+def in_words(paths: GradientPaths) -> str:
+    """How many paths there are, over what; all digits of the number."""
+    number = sum(paths.count)
+    return f"{number:,} path{'s' * (number != 1)} over {Things.of(paths).told}"
+
+
+def found_in_words(paths: GradientPaths) -> list[str]:
     """What paths are told apart by, how many there are, and through what most comes: sentences."""
     things = Things.of(paths)
     start = name_of(paths.wrt)
@@ -39,23 +46,31 @@ def found(paths: GradientPaths) -> list[str]:
         return [*said, why]
     names = names_of(paths)
     top = sorted(range(len(names)), key=lambda i: -shares[i])[:3]
-    most = ", ".join(f"{names[i]} ({percent(shares[i])})" for i in top)
+    told = [f"{names[i]} ({percent(shares[i])})" for i in top if shares[i] >= 0.01]
+    none = percent(paths.shares[0])
     said.append(
-        f"Of the gradient at {start}, most comes through {most}. "
-        f"On average, weighted by what it carries, a path crosses "
-        f"{math.fsum(shares):.2g} {things.crossed}."
+        f"Of the gradient at {start}, {none} comes along paths that cross no "
+        f"{things.crossed_one}."
+        + (f" Most comes through {', '.join(told)}." if told else "")
+        + f" {by_length(paths).finding()}".rstrip()
     )
     return said
 
 
 def report(paths: GradientPaths) -> str:
     """The same as HTML, with a table of all choices or parts."""
-    sentences = "".join(f"<p>{safe(sentence)}</p>\n" for sentence in found(paths))
+    sentences = "".join(f"<p>{safe(sentence)}</p>\n" for sentence in found_in_words(paths))
     if not paths.n_blocks:
         return f"<h2>What was found</h2>\n{sentences}"
     shares, why = _shares(paths)
     known = not why
     start = safe(name_of(paths.wrt))
+    split = (
+        ""
+        if Things.of(paths).marked
+        else "At an addition or concatenation, shortcut and branches together have what comes to "
+        "it. "
+    )
     table = (
         _parts_table(paths, shares, known)
         if Things.of(paths).marked
@@ -64,8 +79,7 @@ def report(paths: GradientPaths) -> str:
     about = (
         f"<p>A share is the part of the gradient at {start} that comes along there, over all paths "
         "together: ⟨G, g⟩ / ‖g‖², where G is the sum of their gradients and g the whole gradient. "
-        "It is exact. At an addition or concatenation, shortcut and branches together have what "
-        "comes to it. A negative share pulls against the rest.</p>\n"
+        f"It is exact. {split}A negative share pulls against the rest.</p>\n"
         if known
         else ""
     )
@@ -109,7 +123,7 @@ def _choices_table(paths: GradientPaths, shares: Sequence[float], known: bool) -
         for i, argument in enumerate(choice.branches):
             branch = choice.place, argument
             left = [""] * 4 if i else [choice.scope or "–", choice.kind, *skip]
-            told = f"{names[branch]}: {_made(choice.place.inputs[argument])}"
+            told = f"{names[branch]}: {_made(choice.place.inputs[argument], names[branch])}"
             rows.append([*left, *_share(told, of.get(branch))])
     head = ["where", "what", "shortcut", "share", "branch", "share"]
     return _table(head, rows, {3, 5})
@@ -134,14 +148,15 @@ def _share(told: str, share: float | None) -> list[str]:
     return [told, "" if share is None else percent(share)]
 
 
-def _made(node: Node | None) -> str:
-    """What computed a value, and where."""
+def _made(node: Node | None, known: str = "") -> str:
+    """What computed a value, and where, unless it is known that it was there."""
     if node is None:
         return "none"
     made = node.inputs[0] if node.op is OUTPUT else node
     assert made is not None
     what = made.op.name if made.op else node.name or node.role
-    return f"{what} in {node.scope}" if node.scope else what
+    said = known and f"{node.scope}.".startswith(f"{known}.")
+    return f"{what} in {node.scope}" if node.scope and not said else what
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: set[int]) -> str:

@@ -55,8 +55,9 @@ def _find(unrolled: Unrolled, taken: Sequence[bool] | None) -> SinglePath:
 
 def _words(unrolled: Unrolled, path: SinglePath) -> str:
     ways = [
-        block.branch if taken else block.shortcut.replace("past it", f"past {block.branch}")
+        block.branch if taken else block.shortcut
         for block, taken in zip(unrolled.blocks, path.taken, strict=True)
+        if taken or not unrolled.things.marked
     ]
     return " → ".join([unrolled.start, *ways, unrolled.end])
 

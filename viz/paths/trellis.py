@@ -16,14 +16,15 @@ from tinygrad_cnn.paths import GradientPaths
 
 from ..graphs.norms import log10
 from ..picture import svg
+from ..picture.numbers import percent, power
 from ..picture.picture import Picture
-from ..picture.style import on_ramp
+from ..picture.style import heat
 from ..picture.svg import fit
 from .charts import Chart, draw_chart, scaled
 from .choices import names_of
-from .lengths import ByLength, by_length, percent
+from .lengths import ByLength, by_length
 from .parts import INK, MARGIN, document, paragraph
-from .words import count_of, power, short, told_apart, whole
+from .words import count_of, short, told_apart, whole
 
 WIDTH = 1120.0
 MAP_LEFT, MAP_RIGHT = 74.0, 520.0
@@ -33,7 +34,6 @@ CHART_HEIGHT = 88.0
 MAX_COLUMNS, MAX_ROWS = 120, 120
 VISIBLE = 0.005  # of a column's largest norm; what is smaller is left white
 TINY = 1e-300  # what is smaller counts as zero on a logarithmic axis
-COLORS = ((255, 247, 236), (253, 187, 132), (215, 48, 31), (90, 0, 20))
 NAME_SIZE, NAME_ROOM = 9.5, 150.0
 REACHED, EDGE = "#f3f4f6", "#9ca3af"
 
@@ -150,7 +150,7 @@ def _heat_map(trellis: Trellis, y: float) -> tuple[float, list[str]]:
     width = (MAP_RIGHT - MAP_LEFT) / len(columns)
     height = min(MAP_HEIGHT / rows, 42.0)
     things = trellis.lengths.things
-    each = "part" if things.marked else things.one.split(" ")[-1]
+    each = things.one.split(" ")[-1]
     title = f"What arrives at each {each}, by the number of {things.crossed} crossed so far"
     bottom = y + 14 + rows * height + 10
     parts = [svg.text(MARGIN, y + 4, title, bold=True)]
@@ -164,15 +164,12 @@ def _heat_map(trellis: Trellis, y: float) -> tuple[float, list[str]]:
         name = trellis.blocks[column] if column < n else f"{trellis.lengths.start} (the end)"
         for k, value in enumerate(values[:rows]):
             if largest and value >= VISIBLE * largest:
+                fill, mark = heat(value / largest)
+                corner = x + 0.04 * width, bottom - (k + 0.96) * height
+                state = svg.rect(*corner, 0.92 * width, 0.92 * height, fill=fill)
                 parts.append(
                     svg.group(
-                        svg.rect(
-                            x + 0.04 * width,
-                            bottom - (k + 0.96) * height,
-                            0.92 * width,
-                            0.92 * height,
-                            fill=_color(value / largest),
-                        ),
+                        svg.group(state, class_=mark),
                         class_="state",
                         tooltip=f"{name}, {k * step} {things.crossed} so far: norm {short(value)}",
                     )
@@ -271,7 +268,8 @@ def _axes(
 def _legend(y: float, parts: list[str], each: str) -> tuple[float, list[str]]:
     size = 24.0
     for i in range(6):
-        parts.append(svg.rect(MAP_LEFT + i * size, y, size, 10, fill=_color(i / 5)))
+        fill, mark = heat(i / 5)
+        parts.append(svg.group(svg.rect(MAP_LEFT + i * size, y, size, 10, fill=fill), class_=mark))
     x = MAP_LEFT + 6 * size
     told = f"norm, as a part of the largest at that {each}: 0 … 1"
     parts.append(svg.text(x + 8, y + 9, told, size=10.5, fill=INK))
@@ -279,10 +277,6 @@ def _legend(y: float, parts: list[str], each: str) -> tuple[float, list[str]]:
     told = f"paths come by, but with less than {percent(VISIBLE)} of the largest"
     parts.append(svg.text(MAP_LEFT + size + 8, y + 27, told, size=10.5, fill=INK))
     return y + 30, parts
-
-
-def _color(part: float) -> str:
-    return on_ramp(COLORS, max(part, 0.0) ** 0.6)
 
 
 def _positive(values: Sequence[float]) -> list[float]:

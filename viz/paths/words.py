@@ -10,19 +10,10 @@ from decimal import Decimal
 from tinygrad_cnn.engine.node import Node
 from tinygrad_cnn.paths import GradientPaths
 
+from ..picture.numbers import power
 from ..picture.svg import fit, text_width
 
-_SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-
-
-def power(base: int, exponent: int) -> str:
-    """A power with a raised exponent.
-
-    >>> power(2, 54)
-    '2⁵⁴'
-    """
-    return f"{base}{str(exponent).translate(_SUPERSCRIPTS)}"
 
 
 def subscript(number: int) -> str:
@@ -50,13 +41,15 @@ class Things:
 
     Attributes:
         number: how many there are.
-        one: "residual block", "branch" (also of other additions, and of concatenations), or "part"
-            (whatever was marked).
+        one: "residual block", "branch" (also of other additions, and of concatenations), or "marked
+            part".
+        place: where paths part: "block", "addition", "concatenation".
         kinds: how many parts there are of each kind, where kinds were named.
     """
 
     number: int
     one: str = "residual block"
+    place: str = "block"
     kinds: str = ""
 
     @classmethod
@@ -65,9 +58,14 @@ class Things:
         if paths.kinds != ("",) or any(part.choice is None for part in paths.parts):
             numbers = Counter(paths.kinds[part.kind] for part in paths.parts)
             kinds = ", ".join(f"{numbers[kind]} {kind}" for kind in paths.kinds if kind)
-            return cls(paths.n_blocks, "part", kinds)
+            return cls(paths.n_blocks, "marked part", "part", kinds)
         places = {choice.kind for choice in paths.choices}
-        return cls(paths.n_blocks, "branch" if places - {"residual add"} else "residual block")
+        if not places - {"residual add"}:
+            return cls(paths.n_blocks)
+        joins = sorted(
+            {"concatenation" if kind == "concatenation" else "addition" for kind in places}
+        )
+        return cls(paths.n_blocks, "branch", " or ".join(joins))
 
     @property
     def told(self) -> str:
@@ -77,12 +75,7 @@ class Things:
     @property
     def marked(self) -> bool:
         """Whether they were marked, instead of found."""
-        return self.one == "part"
-
-    @property
-    def place(self) -> str:
-        """Where paths part."""
-        return "block" if self.one == "residual block" else "addition or concatenation"
+        return self.one == "marked part"
 
     @property
     def crossed_one(self) -> str:
@@ -160,4 +153,4 @@ def short(value: float) -> str:
 
 def name_of(node: Node) -> str:
     """What pictures call the value that a gradient is taken at."""
-    return node.name or ("x" if node.role == "input" else "wrt")
+    return node.name or ("x" if node.role == "input" else str(node.scope) or "wrt")
