@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +16,7 @@ from ..picture import svg
 from ..picture.numbers import percent
 from ..picture.picture import Picture
 from ..picture.style import heat
+from .charts import scaled
 from .lengths import window
 from .parts import INK, document, heading
 from .words import Things, count_of, name_of, short, whole
@@ -149,7 +149,8 @@ def pairs_of(paths: GradientPaths, what: str = "shares", note: str = "") -> Pair
 def draw_pairs(pairs: Pairs) -> Picture:
     """The heat map as a picture; its data is `pairs`."""
     a, b = pairs.kinds
-    rows, columns = _shown(pairs)
+    relative = _relative(pairs)
+    rows, columns = _shown(relative)
     cut = rows < len(pairs.values) or columns < len(pairs.values[0])
     introduction = (
         f"A cell is of all paths that cross so many {a} (row) and so many {b} (column): "
@@ -162,7 +163,7 @@ def draw_pairs(pairs: Pairs) -> Picture:
     height = min(CELL[1], HEIGHT / rows)
     top = y + BARS + 40
     bottom, right = top + rows * height, LEFT + columns * width
-    scale = max((abs(v) for row in pairs.values for v in row if math.isfinite(v)), default=0)
+    scale = max((abs(v) for row in pairs.values for v in row if _known(v)), default=0)
     texts = [[_brief(pairs, v) for v in row[:columns]] for row in pairs.values[:rows]]
     widest = max(svg.text_width(text, 10.0) for row in texts for text in row)
     printed = widest <= width - 2 and height >= 14
@@ -170,7 +171,8 @@ def draw_pairs(pairs: Pairs) -> Picture:
         for k in range(columns):
             x, up = LEFT + k * width, bottom - (j + 1) * height
             text = texts[j][k] if printed else ""
-            parts.append(_cell(pairs, j, k, x, up, width, height, scale, text))
+            box = x, up, width, height
+            parts.append(_cell(pairs, j, k, box, float(relative[j, k]), text))
     parts += [
         svg.line(LEFT, bottom, right, bottom, stroke=AXIS),
         svg.line(LEFT, top, LEFT, bottom, stroke=AXIS),
@@ -187,32 +189,38 @@ def draw_pairs(pairs: Pairs) -> Picture:
     return Picture(text, pairs, title=pairs.title)
 
 
-def _shown(pairs: Pairs) -> tuple[int, int]:
+def _relative(pairs: Pairs) -> np.ndarray[Any, Any]:
+    """The values, divided by the largest absolute one; numbers of paths may exceed any float."""
+    flat = scaled([v for row in pairs.values for v in row])
+    return np.array(flat).reshape(len(pairs.values), -1)
+
+
+def _known(value: float) -> bool:
+    return isinstance(value, int) or math.isfinite(value)
+
+
+def _shown(relative: np.ndarray[Any, Any]) -> tuple[int, int]:
     """How many rows and columns are drawn: what follows is next to nothing."""
-    table = np.abs(np.array(pairs.values, float))
-    large = np.isfinite(table) & (table >= VISIBLE * np.nanmax(table, initial=0.0))
+    large = np.abs(relative) >= VISIBLE
     if not large.any():
-        return table.shape[0], table.shape[1]
-    rows, columns = (np.flatnonzero(large.any(axis=axis)).max() + 1 for axis in (1, 0))
-    return int(min(table.shape[0], rows + 1)), int(min(table.shape[1], columns + 1))
+        return relative.shape[0], relative.shape[1]
+    rows, columns = (np.flatnonzero(large.any(axis=axis)).max() + 2 for axis in (1, 0))
+    return int(min(relative.shape[0], rows)), int(min(relative.shape[1], columns))
 
 
 def _cell(
     pairs: Pairs,
     j: int,
     k: int,
-    x: float,
-    y: float,
-    width: float,
-    height: float,
-    scale: float,
+    box: tuple[float, float, float, float],
+    part: float,
     text: str,
 ) -> str:
+    """A cell of the map in a box; `part` is its value, divided by the largest."""
+    x, y, width, height = box
     number = pairs.count[j][k]
     if not number:
         return ""
-    value = pairs.values[j][k]
-    part = value / scale if math.isfinite(value) and scale else 0.0
     fill, mark = heat(part) if abs(part) >= VISIBLE else (EMPTY, None)
     a, b = pairs.kinds
     gap = 1.0 if width > 10 else 0.0
@@ -222,7 +230,7 @@ def _cell(
     return svg.group(
         svg.group(cell, label if text else "", class_=mark),
         class_="pair",
-        tooltip=f"{j} {a}, {k} {b}: {pairs.text(value)}; {count_of(number, 'path')}",
+        tooltip=f"{j} {a}, {k} {b}: {pairs.text(pairs.values[j][k])}; {count_of(number, 'path')}",
     )
 
 
@@ -255,19 +263,13 @@ def _every(count: int, step: float, room: float) -> int:
     return next(s for s in steps if s * step >= room or s >= count)
 
 
-def _heights(margin: Sequence[float]) -> list[float]:
-    finite = [v if math.isfinite(v) else 0.0 for v in map(float, margin)]
-    largest = max(map(abs, finite), default=0.0)
-    return [v / largest if largest else 0.0 for v in finite]
-
-
 def _above(pairs: Pairs, columns: int, width: float, base: float) -> list[str]:
     """Bars over the columns: the second kind by itself."""
     kind, margin = pairs.kinds[1], pairs.margins[1][:columns]
     parts = [svg.text(LEFT, base - BARS - 12, f"by {kind} alone", size=10.5, fill=INK)]
     texts = [_brief(pairs, v) for v in margin]
     printed = all(svg.text_width(text, 10.0) <= width for text in texts)
-    for k, part in enumerate(_heights(pairs.margins[1])[:columns]):
+    for k, part in enumerate(scaled(pairs.margins[1])[:columns]):
         x, size = LEFT + k * width, abs(part) * (BARS - 14)
         text = pairs.text(margin[k])
         label = ""
@@ -282,7 +284,7 @@ def _beside(pairs: Pairs, rows: int, x: float, height: float, bottom: float) -> 
     """Bars beside the rows: the first kind by itself."""
     kind, margin = pairs.kinds[0], pairs.margins[0][:rows]
     parts = []
-    for j, part in enumerate(_heights(pairs.margins[0])[:rows]):
+    for j, part in enumerate(scaled(pairs.margins[0])[:rows]):
         y, size = bottom - (j + 1) * height, abs(part) * 2 * BARS
         text = pairs.text(margin[j])
         label = ""

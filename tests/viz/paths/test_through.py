@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import tinygrad_cnn as tg
 from tinygrad_cnn.errors import OptionError
 from viz.paths import path_lengths, unroll
+from viz.paths.pairs import Pairs, draw_pairs
 from viz.paths.words import Things, told_apart
 from viz.picture.numbers import percent
 from viz.picture.svg import text_width
@@ -127,6 +128,15 @@ def test_colours_and_bars_tell_the_sign():
     columns, rows = picture.data.margins[1], picture.data.margins[0]
     assert hollow == [v < 0 for v in (*columns, *rows)]
     assert any(hollow)
+
+
+def test_numbers_beyond_any_float_have_colours():
+    huge = ((10**400, 5 * 10**399), (0, 1))
+    margins = (15 * 10**399, 1), (10**400, 5 * 10**399 + 1)
+    pairs = Pairs(("a", "b"), "x", Things(2, "marked part"), "count", huge, huge, margins, 10**401)
+    picture = draw_pairs(pairs)
+    assert "1.0·10⁴⁰⁰" in picture.svg
+    assert len(list(elements(picture, "g", "pair"))) == 3  # none where no path is
 
 
 def test_many_parts_have_pairs_by_default_and_what_is_left_out_is_said():
