@@ -210,6 +210,30 @@ def _paths() -> Iterator[Picture]:
         paths = tg.gradient_paths(loss, wrt=x)
         yield unroll(paths)
     yield path_lengths(paths)
+    yield from _branches()
+
+
+def _branches() -> Iterator[Picture]:
+    """Two branches in turn, as in a transformer; and a concatenation."""
+    rng = np.random.default_rng(0)
+    x = tg.Tensor(rng.normal(size=(4, 8)), requires_grad=True, name="tokens")
+    with tg.trace() as trace:
+        h = x
+        for i in range(3):
+            for part in ("attention", "mlp"):
+                with tg.scope(f"layers.{i}.{part}"):
+                    f = tg.tanh(h @ nn.Parameter(rng.normal(size=(8, 8)) / 3))
+                with tg.scope(f"layers.{i}"):
+                    h = h + f
+        loss = (h * h).mean()
+        loss.backward()
+    kinds = {"attention": "layers.*.attention", "mlp": "layers.*.mlp"}
+    yield unroll(tg.gradient_paths(loss, x, through=kinds), "pairs")
+    yield unroll(tg.gradient_paths(loss, x), "trellis")
+    yield gradient_flow(trace, paths=tg.gradient_paths(loss, x), depth=3)
+    joined = tg.concatenate([x, tg.tanh(x * 2)], axis=1)
+    loss = tg.concatenate([joined, tg.exp(joined)], axis=1).sum()
+    yield unroll(tg.gradient_paths(loss, x))
 
 
 def _convolutions() -> Iterator[Picture]:

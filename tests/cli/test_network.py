@@ -113,6 +113,65 @@ def test_a_network_of_ours(folder):
     said("flow", "ours.py:Words", "--input", "2,7:int64", "--input", "2,3")
 
 
+BLOCKS = """
+from tinygrad_cnn import nn
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mix, self.mlp = nn.Linear(3, 3), nn.Linear(3, 3)
+
+    def forward(self, x):
+        x = x + self.mix(x).tanh()
+        return x + self.mlp(x).tanh()
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers, self.head = nn.Sequential(Block(), Block()), nn.Linear(3, 4)
+
+    def forward(self, x):
+        return self.head(self.layers(x))
+"""
+
+
+def test_paths_through_parts_that_are_named(folder):
+    (folder / "blocks.py").write_text(BLOCKS)
+    net = ("paths", "blocks.py:Net", "--input", "2,3")
+    printed = said(*net)
+    assert "Net-paths.html: 16 paths over 4 branches" in printed
+    assert "4 additions, from layers.0.mix to layers.1.mlp" in printed
+    assert "What was found" in Path("Net-paths.html").read_text(encoding="utf-8")
+    assert "4 paths over 2 marked parts" in said(*net, "--through", "layers.*.mlp")
+    both = ("--through", "layers.*.mlp", "--through", "**.mix")
+    assert "16 paths over 4 marked parts" in said(*net, *both)
+    kinds = ("--through", "mix=**.mix", "--through", "mlp=layers.0.mlp", "--through", "mlp=*.1.mlp")
+    printed = said(*net, *kinds, "--kind", "pairs", "--values", "norms", "-o", "pairs.json")
+    assert "16 paths over 4 marked parts (2 mix, 2 mlp)" in printed
+    pairs = json.loads(Path("pairs.json").read_text())
+    assert (pairs["kinds"], pairs["what"]) == (["mix", "mlp"], "norms")
+    assert "4 paths over 2 branches" in said(*net, "--ignore", "layers.0")
+    assert "4 paths over 2 branches" in said(*net, "--wrt", "layers.0")
+    assert "between weight and the loss" in said(*net, "--wrt", "layers.0.mix.weight").lower()
+    assert "give each a kind" in refused(*net, "--through", "a=*.mix", "--through", "*.mlp")
+    assert "names nothing" in refused(*net, "--through", "layer.*")
+
+
+def test_paths_to_what_has_a_gradient(folder):
+    assert "takes whole numbers" in refused("paths", "textcnn")
+    printed = said("paths", "textcnn", "--wrt", "embedding")
+    assert "Between embedding and the loss: 1 concatenation with 2 branches" in printed
+    assert "from convs.1 to convs.2" in printed
+
+
+def test_the_flow_says_what_part_comes_along(folder):
+    (folder / "blocks.py").write_text(BLOCKS)
+    said("flow", "blocks.py:Net", "--input", "2,3", "--shares", "-o", "flow.json")
+    edges = json.loads(Path("flow.json").read_text())["edges"]
+    assert sum(edge.get("share", 0) == pytest.approx(1) for edge in edges) >= 2
+    assert "takes whole numbers" in refused("flow", "textcnn", "--shares")
+
+
 def test_weights_of_another_program(folder):
     model = tg.models.build("resnet8")
     state = {name: array + 1 for name, array in model.state_dict().items()}

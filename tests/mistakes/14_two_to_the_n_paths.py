@@ -11,3 +11,8 @@ by_length = [1, 6, -8]
 # %% Exercise 3
 along_the_shortcut = 1
 # says: along_the_shortcut: not yet. 1 is too large.
+
+# %% Exercise 4
+paths_of_the_transformer, two_and_one = 64, 90
+# says: paths_of_the_transformer: not yet. 64 is too small.
+# says: two_and_one: right.

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
+from ..paths import gradient_paths
 from ..recording.trace import trace
 from .batch import Asked
-from .loss import run
+from .loss import input_of, run
 from .network import opened
 from .options import (
     DataName,
@@ -44,6 +45,10 @@ def flow(
     parameters: Annotated[
         bool, typer.Option("--parameters", help="Draw parameters as boxes of their own.")
     ] = False,
+    shares: Annotated[
+        bool,
+        typer.Option("--shares", help="Say on each arrow what part of the gradient comes along."),
+    ] = False,
     train: TrainMode = None,
     weights: SomeWeights = None,
     option: ModelOptions = None,
@@ -52,7 +57,8 @@ def flow(
     """Draw the gradient of one batch as it flows through a network.
 
     The gradient is that of the cross entropy where labels are known (by --data or --label); else
-    of the largest logit.
+    of the largest logit. With --shares, each arrow says which part of the gradient at the input
+    comes along it: at a residual addition, along the shortcut and through the branch.
     """
     from viz import gradient_flow
 
@@ -61,9 +67,10 @@ def flow(
         network, asked, options=option, weights=weights, training=bool(train), examples=True
     )
     with trace(keep="statistics") as recorded:
-        _, loss, words = run(found, given, train)
+        variables, loss, words = run(found, given, train)
         loss.backward()
-    picture = gradient_flow(recorded, depth=depth, parameters=parameters)
+    paths = gradient_paths(loss, input_of(variables, found, "flow --shares")) if shares else None
+    picture = gradient_flow(recorded, depth=depth, parameters=parameters, paths=paths)
     path = out or Path(f"{found.stem}-flow.html")
     picture.save(path)
     typer.echo(f"{path}: {found.name}: the gradient of {words}")

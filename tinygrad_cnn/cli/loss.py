@@ -36,6 +36,21 @@ def run(network: Network, batch: Batch, training: bool | None) -> tuple[list[Ten
     return inputs, loss, f"{words}, on {batch.about} ({network.state}, {mode} mode)"
 
 
+def input_of(inputs: Sequence[Tensor], network: Network, command: str) -> Tensor:
+    """The first input that has a gradient.
+
+    Raises:
+        OptionError: none has.
+    """
+    found = next((x for x in inputs if x.requires_grad), None)
+    if found is None:
+        raise OptionError(
+            f"{command}: {network.name} takes whole numbers, which have no gradient; for `paths`, "
+            "--wrt names a module, whose output has one, or a parameter"
+        )
+    return found
+
+
 def loss_of(outputs: Any, labels: Any, name: str) -> tuple[Tensor, str]:
     """A loss of what a network gives, and the words for it.
 

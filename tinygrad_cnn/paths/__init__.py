@@ -8,9 +8,11 @@ In the place of branches, any parts of a network can be marked, and their crossi
 
 - `finding.py`: where a network chooses: residual adds, plain additions, concatenations.
 - `selecting.py`: modules, names and nodes, as a caller names them.
+- `naming.py`: what a branch is called.
 - `gates.py`: the edges by which paths are told apart, and what crossing one multiplies by.
 - `segments.py`: the graph condensed to its gates; counting and numbering paths.
 - `split.py`: the split as one backward walk, with a polynomial in place of each cotangent.
+- `edges.py`: what part of a gradient comes along each edge.
 - `gradient.py`: `gradient_paths()`, which also lists and samples single paths.
 - `lesion.py`: what deleting a part changes.
 - `expand.py`: the forward pass unrolled, and whether its paths add up.

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from ..engine.node import Node
 from ..errors import OptionError
 from .finding import Choice
+from .naming import names_of
 from .selecting import Selector
 
 Powers = tuple[int, ...]  # one for each kind
@@ -26,7 +27,7 @@ class Part:
     Attributes:
         place: of a branch, the addition or concatenation; of a marked module, the node where it is
             left first; a marked node.
-        name: the module's, or what the node is.
+        name: the module's, or what the node is; of a branch, see `naming.py`.
         kind: which kind it was marked as: its number.
         choice: the choice that it is a branch of, or None.
         argument: which argument of `place` the branch is, or None.
@@ -82,13 +83,13 @@ class Gates:
 def of_choices(choices: Sequence[Choice], leading: Collection[Node]) -> Gates:
     """A gate for each operand of each choice; the branches' multiply by z."""
     gates = Gates()
+    choices = [choice for choice in choices if choice.place in leading]
+    names = names_of(choices)
     for choice in choices:
-        if choice.place not in leading:
-            continue
         numbers = {}
         for argument in choice.branches:
             numbers[argument] = len(gates.parts)
-            name = choice.scope or choice.place.name or ""
+            name = names[choice.place, argument]
             gates.parts.append(Part(choice.place, name, 0, choice, argument))
         operands = [*([] if choice.skip is None else [choice.skip]), *choice.branches]
         for rank, argument in enumerate(operands):

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.backward import leading_to, seed
+from ..engine.backward import grad, leading_to, seed
 from ..engine.node import Handle, Node, ancestors
 from ..errors import DtypeError, GraphError, OptionError
+from .edges import Edge, shares_of_edges
 from .finding import Choice, find_choices
 from .gates import Gate, Part, Powers, kinds_of, of_choices, of_parts
 from .lesion import BlockLesion, without_part
@@ -283,6 +284,12 @@ class GradientPaths:
         return np.sum(parts if self._rest is None else [*parts, self._rest], axis=0)
 
     @property
+    def ordinary(self) -> Array:
+        """The gradient by an ordinary backward pass, to hold `total` against."""
+        found = grad(self._loss, self._wrt, self._walk.cotangent)
+        return np.asarray(found.node.value)
+
+    @property
     def norms(self) -> list[float]:
         """‖G_k‖ for each length k."""
         return [norm(part) for part in self.by_length]
@@ -310,6 +317,39 @@ class GradientPaths:
             warnings.warn("gradient_paths: the gradient is zero, so shares are NaN", stacklevel=3)
             return [float("nan")] * len(every)
         return [float(np.vdot(part, total)) / square for part in every]
+
+    # --- edge by edge ----------------------------------------------------------------------------
+
+    @cached_property
+    def edge_shares(self) -> dict[Edge, float]:
+        """What part of the gradient comes along each edge: (node, which of its inputs) → share.
+
+        The share of an edge is ⟨sum of the gradients of all paths over it, g⟩ / ‖g‖². What comes to
+        a node is what goes on from it. It takes one walk forward and two back.
+        """
+        order = [node for node in self._walk.order if node in self._leading]
+        return shares_of_edges(order, self._loss, self.wrt, self._walk.cotangent)
+
+    @cached_property
+    def part_shares(self) -> list[float]:
+        """For each of `parts`: the share of the paths that cross it (each time that they do).
+
+        Example:
+            >>> import tinygrad_cnn as tg
+            >>> x = tg.Tensor(1.0, requires_grad=True)
+            >>> y = tg.residual_add(x, 3 * x)
+            >>> paths = tg.gradient_paths(tg.residual_add(y, -0.5 * y), wrt=x)
+            >>> paths.part_shares  # 3 of 1 + 3; −0.5 of 1 − 0.5
+            [0.75, -1.0]
+        """
+        gates, final = self._walk.gates, self.wrt
+        found = {number: float(number in gates.start[1]) for number in self._numbers}
+        for edge, gate in gates.at.items():
+            crossed = gate.final[1] if gate.target is final else gate.parts
+            for number in crossed:
+                if number in found:
+                    found[number] += self.edge_shares.get(edge, 0.0)
+        return list(found.values())
 
     # --- by two kinds or more --------------------------------------------------------------------
 

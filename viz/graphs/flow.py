@@ -11,10 +11,13 @@ from typing import Any
 from tinygrad_cnn import Statistics
 from tinygrad_cnn.engine.node import Node
 from tinygrad_cnn.engine.op import OUTPUT
+from tinygrad_cnn.errors import GraphError
+from tinygrad_cnn.paths import GradientPaths
 from tinygrad_cnn.recording.graph import Edge, Graph
 from tinygrad_cnn.recording.trace import Trace
 
 from ..picture import svg
+from ..picture.numbers import percent
 from ..picture.picture import Picture
 from ..picture.style import MARKS
 from .diagram import LINE_SIZE, Arrow, Box, Diagram
@@ -38,6 +41,7 @@ def gradient_flow(
     fold: bool | None = None,
     direction: str | None = None,
     numbers: bool = True,
+    paths: GradientPaths | None = None,
     legend: bool = True,
     engine: str = "pure",
 ) -> Picture:
@@ -51,15 +55,20 @@ def gradient_flow(
         trace: of a program that ran a backward pass inside it.
         show, parameters, depth, fold, direction, engine: as for `viz.draw`.
         numbers: write each norm beside its arrow.
+        paths: what `tinygrad_cnn.gradient_paths` found in the same program. Beside each arrow then
+            stands, too, what part of the gradient at its `wrt` comes along it: at a residual
+            addition, how much along the shortcut and how much through the branch. What comes to a
+            box is what goes on from it; a negative part pulls against the rest.
         legend: explain colours and marks, and list the drops.
 
     Returns:
         A Picture. Its data has, besides the diagram's boxes, arrows and groups: ``edges``, the norm
-        on each edge of the graph (producer, consumer, argument, norm, state), and ``drops``, where
-        an op passes on less than a tenth of the norm that arrived at it, largest drop first.
+        on each edge of the graph (producer, consumer, argument, norm, state, and with `paths` its
+        share), and ``drops``, where an op passes on less than a tenth of the norm that arrived at
+        it, largest drop first.
 
     Raises:
-        GraphError: the trace holds no backward pass.
+        GraphError: the trace holds no backward pass, or the paths are of another program.
 
     Example:
         >>> import tinygrad_cnn as tg
@@ -70,7 +79,7 @@ def gradient_flow(
         [('multiply', 100)]
     """
     need_backward(trace, "gradient_flow")
-    flow = _Flow(trace, numbers)
+    flow = _Flow(trace, numbers, paths)
     plans = diagrams_of(
         flow.graph,
         trace,
@@ -82,9 +91,9 @@ def gradient_flow(
         title="gradient flow",
     )
     opened = [replace(plan, decide=partial(flow.styled_of, plan)) for plan in plans]
-    panel = _legend(flow.scale, flow.drops) if legend else None
+    panel = _legend(flow.scale, flow.drops, paths) if legend else None
     picture = render(opened[0].diagram, engine=engine, legend=panel)
-    data = {**picture.data, "edges": _listed(flow.sizes), "drops": flow.drops}
+    data = {**picture.data, "edges": _listed(flow.sizes, flow.shares), "drops": flow.drops}
     page = page_of(opened, engine, (lambda _: panel) if panel else None)
     return replace(picture, data=data, page=page)
 
@@ -92,9 +101,10 @@ def gradient_flow(
 class _Flow:
     """The norms on a graph's edges, and how a diagram shows them."""
 
-    def __init__(self, trace: Trace, numbers: bool) -> None:
+    def __init__(self, trace: Trace, numbers: bool, paths: GradientPaths | None) -> None:
         self.numbers = numbers
         self.graph = graph_of(trace)
+        self.shares = {} if paths is None else edge_shares(paths, self.graph)
         self.sizes = edge_norms(trace, self.graph)
         self.arrived = _arrived(trace)
         self.drops = _drops(self.graph, self.arrived, self.sizes)
@@ -127,6 +137,9 @@ class _Flow:
         factors = [self.shrunk[e.consumer, e.argument] for e in arrow.edges if e[1:] in self.shrunk]
         if factors and state(size) == "flows" and len(arrow.edges) == 1:
             label = f"{label} ▼ ÷{factors[0]:.0f}".strip()
+        shares = [self.shares[edge] for edge in arrow.edges if edge in self.shares]
+        if shares:
+            label = f"{label} · {percent(math.fsum(shares))}".removeprefix(" · ")
         if arrow.label and label:
             label = f"{arrow.label}: {label}"
         said = f"gradient {norm_text(size)}" + (f", {arrow.tooltip}" if arrow.tooltip else "")
@@ -172,6 +185,31 @@ def edge_norms(trace: Trace, graph: Graph) -> dict[Edge, float | None]:
         edge: norm(gradients.get((graph.nodes[edge.consumer], edge.argument)))
         for edge in graph.edges
     }
+
+
+def edge_shares(paths: GradientPaths, graph: Graph) -> dict[Edge, float]:
+    """What part of the gradient comes along each edge between the ends of the paths.
+
+    Raises:
+        GraphError: the paths do not run through the graph.
+    """
+    # A trace that keeps statistics has nodes of its own, with the serials of those recorded.
+    shares = {
+        (node.serial, node.op, argument): share
+        for (node, argument), share in paths.edge_shares.items()
+    }
+    found = {}
+    for edge in graph.edges:
+        node = graph.nodes[edge.consumer]
+        key = node.serial, node.op, edge.argument
+        if key in shares:
+            found[edge] = shares[key]
+    if len(found) < len(shares):
+        raise GraphError(
+            f"gradient_flow: {len(shares) - len(found)} of the {len(shares)} edges that the paths "
+            "run along are not in the trace; compute the loss that gradient_paths gets inside of it"
+        )
+    return found
 
 
 def _arrived(trace: Trace) -> dict[Node, Any]:
@@ -230,11 +268,17 @@ def _styled(arrow: Arrow, size: float | None, scale: Scale) -> Arrow:
     )
 
 
-def _listed(sizes: Mapping[Edge, float | None]) -> list[dict[str, Any]]:
-    return [{**edge._asdict(), "norm": size, "state": state(size)} for edge, size in sizes.items()]
+def _listed(
+    sizes: Mapping[Edge, float | None], shares: Mapping[Edge, float]
+) -> list[dict[str, Any]]:
+    listed = []
+    for edge, size in sizes.items():
+        share = {"share": shares[edge]} if edge in shares else {}
+        listed.append({**edge._asdict(), "norm": size, "state": state(size), **share})
+    return listed
 
 
-def _legend(scale: Scale, drops: Sequence[Mapping[str, Any]]) -> Panel:
+def _legend(scale: Scale, drops: Sequence[Mapping[str, Any]], paths: GradientPaths | None) -> Panel:
     """The colours and widths with their numbers, a sample of each mark, and the largest drops."""
     parts = [svg.text(0, 11, "‖gradient‖ on the edge", size=LINE_SIZE, bold=True)]
     y = 22.0
@@ -257,11 +301,20 @@ def _legend(scale: Scale, drops: Sequence[Mapping[str, Any]]) -> Panel:
         parts.append(svg.text(42, y + 10, words, size=LINE_SIZE))
         y += 17
     y += 6
+    told = []
+    if paths is not None:
+        start = svg.shorten(paths.wrt.name or paths.wrt.role, 20)
+        told = [f"n %: what part of the gradient at {start}", "comes along the edge: ⟨·, g⟩ / ‖g‖²"]
+        for line in told:
+            parts.append(svg.text(0, y + 12, line, size=LINE_SIZE))
+            y += 16
+        y += 6
     words_of = _drops_in_words(drops)
     for i, line in enumerate(words_of):
         parts.append(svg.text(0, y + 12, line, size=LINE_SIZE, bold=i == 0))
         y += 16
-    widths = [svg.text_width(line, LINE_SIZE, bold=i == 0) for i, line in enumerate(words_of)]
+    widths = [svg.text_width(line, LINE_SIZE) for line in told]
+    widths += [svg.text_width(line, LINE_SIZE, bold=i == 0) for i, line in enumerate(words_of)]
     return Panel(
         max([*widths, 42 + svg.text_width(marks["zero"], LINE_SIZE)]), y + 6, "".join(parts)
     )

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ..picture import svg
+from ..picture.numbers import percent
 from ..picture.picture import Picture
 from ..picture.svg import wrap
-from .lengths import ByLength, percent
+from .lengths import ByLength
 from .parts import INK, MARGIN, WIDTH, document, heading
 from .words import short, whole
 
@@ -48,7 +49,7 @@ def charts(lengths: ByLength) -> list[Chart]:
     binomial = f" (binomial coefficients: {n} choose k)" if lengths.is_chain and n else ""
     return [
         Chart(
-            f"How many paths cross k branches{binomial}",
+            f"How many paths cross k {lengths.things.crossed}{binomial}",
             scaled(lengths.count[: len(lengths.norms)]),
             tuple(map(whole, lengths.count[: len(lengths.norms)])),
             "#6b7280",
@@ -72,15 +73,21 @@ def charts(lengths: ByLength) -> list[Chart]:
 
 def draw_lengths(lengths: ByLength) -> Picture:
     """The charts as a picture; its data is `lengths`."""
-    introduction = (
-        "A path chooses, at each block, the shortcut or the branch; its length k is the number of "
-        f"branches that it crosses. {lengths.finding()} {lengths.note}".strip()
+    things = lengths.things
+    chooses = (
+        "A path crosses a marked part, or goes past it"
+        if things.marked
+        else f"A path chooses, at each {things.place}, the shortcut or the branch"
     )
+    introduction = (
+        f"{chooses}; its length k is the number of {things.crossed} that it crosses. "
+        f"{lengths.finding()} {lengths.note}"
+    ).strip()
     y, parts = heading(8.0, lengths.title, introduction)
     for chart in charts(lengths):
         y, drawn = draw_chart(chart, y + 10)
         parts += drawn
-    parts.append(svg.text(LEFT, y + 10, "k: number of branches crossed", size=11.0))
+    parts.append(svg.text(LEFT, y + 10, f"k: number of {things.crossed} crossed", size=11.0))
     return Picture(document(y + 22, parts, lengths.title), lengths, title=lengths.title)
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn import Tensor, grad
 from tinygrad_cnn.engine.node import Node
-from tinygrad_cnn.paths import Expansion, GradientPaths
+from tinygrad_cnn.paths import Choice, Expansion, GradientPaths
 
-from .words import count_of, name_of, power, subscript
+from ..picture.numbers import power
+from .words import Things, count_of, name_of, subscript
 
 # A fill, and an ink that is legible on it: Okabe & Ito's palette for colour-blind readers.
 PALETTE = (
@@ -29,13 +28,15 @@ MAX_BLOCKS = len(PALETTE)
 
 @dataclass(frozen=True)
 class Block:
-    """A residual block as drawn.
+    """A residual block, a branch or a marked part, as drawn.
 
     Attributes:
         number: from 1, in order of creation.
-        name: its module's dotted name, or "block 1".
-        shortcut: "identity", or "skip" where the shortcut computes something (a projection).
-        fill, ink: the colours of its branch F.
+        name: a module's dotted name, or "block 1".
+        shortcut: "identity", or "skip" where the shortcut computes something (a projection); "past
+            it" of a marked part.
+        fill, ink: the colours of its branch F, or of the part P.
+        join: how the two ways come together again: "⊕", an addition, "⊟", a concatenation, or "•".
     """
 
     number: int
@@ -43,10 +44,11 @@ class Block:
     shortcut: str
     fill: str
     ink: str
+    join: str = "⊕"
 
     @property
     def branch(self) -> str:
-        return f"F{subscript(self.number)}"
+        return f"{'P' if self.join == '•' else 'F'}{subscript(self.number)}"
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class Unrolled:
         largest: the largest entry of what the sum should be, by absolute value.
         summed: norm of the paths' sum, where they were run forward; None for gradients.
         note: what the numbers were measured on, if that needs words.
+        thing: what the blocks are, if not residual blocks: see `words.Things`.
     """
 
     blocks: tuple[Block, ...]
@@ -106,6 +109,7 @@ class Unrolled:
     largest: float | None = None
     summed: float | None = None
     note: str = ""
+    thing: Things | None = None
 
     @property
     def forward(self) -> bool:
@@ -116,8 +120,19 @@ class Unrolled:
     def title(self) -> str:
         n = len(self.blocks)
         known = f"{power(2, n)} = " if self.is_chain and n > 1 else ""
-        paths = count_of(len(self.paths), "path")
-        return f"{count_of(n, 'residual block')}: {known}{paths}"
+        return f"{self.things.told}: {known}{count_of(len(self.paths), 'path')}"
+
+    @property
+    def things(self) -> Things:
+        """What the blocks are, in words."""
+        return self.thing or Things(len(self.blocks))
+
+    @property
+    def joins(self) -> str:
+        """The marks at which ways come together, in words."""
+        marks = {block.join for block in self.blocks}
+        names = {"⊕": "⊕", "⊟": "⊟ (a concatenation)"}
+        return " and every ".join(names[mark] for mark in names if mark in marks)
 
     def groups(self) -> Iterator[tuple[int, list[SinglePath]]]:
         """The paths of each length, shortest first."""
@@ -140,7 +155,7 @@ def shortest_first(taken: Sequence[bool]) -> tuple[object, ...]:
 
 def measured(paths: GradientPaths, note: str = "") -> Unrolled:
     """The paths of a recorded network, with the norms of their gradients."""
-    ordinary = _ordinary_gradient(paths)
+    ordinary = paths.ordinary
     singles, together = [], np.zeros_like(ordinary)
     for route in paths.routes():
         norm = float(np.linalg.norm(route.gradient))
@@ -148,7 +163,8 @@ def measured(paths: GradientPaths, note: str = "") -> Unrolled:
         together = together + route.gradient
     singles.sort(key=lambda path: shortest_first(path.taken))
     return Unrolled(
-        blocks=_blocks(paths.blocks),
+        blocks=_blocks_of(paths),
+        thing=Things.of(paths),
         paths=tuple(singles),
         start=name_of(ends(paths)[1]),
         note=note,
@@ -185,14 +201,14 @@ def ends(paths: GradientPaths) -> tuple[Node, Node]:
     return paths.loss, paths.wrt
 
 
-def shortcut(add: Node) -> str:
-    """The label of a block's shortcut: "identity" or "skip".
+def shortcut(skip: Node | None, branch: Node | None) -> str:
+    """The label of a block's shortcut: "identity" or "skip"; "none" if there is none.
 
-    It is "identity" if the branch was computed from the same value that is added to it, and "skip"
-    if the shortcut computes something, such as a projection.
+    It is "identity" if the branch was computed from the same value that it is joined with, and
+    "skip" if the shortcut computes something, such as a projection.
     """
-    skip, branch = add.inputs
-    assert skip is not None
+    if skip is None:
+        return "none"
     seen: set[Node] = set()
     stack = [branch]
     while stack:
@@ -207,21 +223,40 @@ def shortcut(add: Node) -> str:
 
 def _blocks(adds: Sequence[Node]) -> tuple[Block, ...]:
     return tuple(
-        _block(i, add.scope or f"block {i}", shortcut(add)) for i, add in enumerate(adds, 1)
+        _block(i, add.scope or f"block {i}", shortcut(*add.inputs)) for i, add in enumerate(adds, 1)
     )
 
 
-def _block(number: int, name: str, shortcut: str) -> Block:
+def names_of(paths: GradientPaths) -> list[str]:
+    """What pictures call the parts."""
+    word = Things.of(paths).one.split(" ")[-1]
+    return [part.name or f"{word} {i}" for i, part in enumerate(paths.parts, 1)]
+
+
+def _blocks_of(paths: GradientPaths) -> tuple[Block, ...]:
+    found = []
+    for i, (part, name) in enumerate(zip(paths.parts, names_of(paths), strict=True), 1):
+        choice = part.choice
+        if choice is None:
+            found.append(_block(i, name, "past it", "•"))
+        else:
+            assert part.argument is not None
+            label = shortcut(choice.skip_node, part.place.inputs[part.argument])
+            found.append(_block(i, name, label, join_of(choice)))
+    return tuple(found)
+
+
+def join_of(choice: Choice) -> str:
+    """The mark of an addition or a concatenation."""
+    return "⊟" if choice.kind == "concatenation" else "⊕"
+
+
+def _block(number: int, name: str, shortcut: str, join: str = "⊕") -> Block:
     fill, ink = PALETTE[(number - 1) % len(PALETTE)]
-    return Block(number, name, shortcut, fill, ink)
+    return Block(number, name, shortcut, fill, ink, join)
 
 
 def _is_chain(paths: Sequence[SinglePath], n: int) -> bool:
     """Every path comes by every block, and every combination of choices is there once."""
     everywhere = not any(path.misses(i) for path in paths for i in range(n))
     return everywhere and len(paths) == len({path.taken for path in paths}) == 2**n
-
-
-def _ordinary_gradient(paths: GradientPaths) -> np.ndarray[Any, Any]:
-    loss, wrt = ends(paths)
-    return np.asarray(grad(Tensor.of(loss), Tensor.of(wrt)).data)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from tinygrad_cnn.paths import GradientPaths
 
+from ..picture.numbers import percent, power
 from .choices import ends
-from .words import count_of, name_of, power
+from .words import Things, count_of, name_of
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class ByLength:
 
     Attributes:
         start: name of the value that the gradient is taken at.
+        things: what the paths are told apart by, in words.
         count: numbers of paths, for all lengths up to the number of blocks.
         norms: of G_k, the sum of the gradients of all paths of length k; it may end before the
             longest paths.
@@ -32,6 +34,7 @@ class ByLength:
     """
 
     start: str
+    things: Things
     count: tuple[int, ...]
     norms: tuple[float, ...]
     shares: tuple[float, ...]
@@ -43,25 +46,29 @@ class ByLength:
 
     @property
     def n_blocks(self) -> int:
-        return len(self.count) - 1
+        return self.things.number
 
     @property
     def is_chain(self) -> bool:
+        """Whether there are as many paths of each length as through a chain of blocks."""
         n = self.n_blocks
-        return all(c == math.comb(n, k) for k, c in enumerate(self.count))
+        return list(self.count) == [math.comb(n, k) for k in range(n + 1)]
 
     @property
     def title(self) -> str:
         total, n = sum(self.count), self.n_blocks
         known = f"{power(2, n)} " if self.is_chain and n > 1 else ""
         sign = f"{'=' if total < 1_000_000 else '≈'} " if known else ""
-        blocks = count_of(n, "residual block")
-        return f"{blocks}: {known}{sign}{count_of(total, 'path')}, by length"
+        return f"{self.things.told}: {known}{sign}{count_of(total, 'path')}, by length"
 
     def finding(self) -> str:
         """Where most paths are, and which lengths carry the gradient; "" for few blocks."""
         if not all(map(math.isfinite, self.shares)):
             return "The gradient is zero or not finite, so no length has a share in it."
+        lengths = [k for k, number in enumerate(self.count) if number]
+        if len(lengths) == 1 and self.n_blocks:
+            number = count_of(lengths[0], self.things.crossed_one)
+            return f"Every path crosses {number}, so that length tells nothing apart."
         if self.n_blocks < 4:
             return ""
         low, high = window(self.count, 0.9)
@@ -73,7 +80,7 @@ class ByLength:
             f"{percent(carried)} comes from {_range(first, last)}, which {percent(part)} of the "
             "paths have."
         )
-        if len(self.norms) <= self.n_blocks:
+        if len(self.norms) < len(self.count):
             said += (
                 f" Longer paths than {len(self.norms) - 1} were not kept apart; their share in the "
                 f"gradient is {percent(self.left_out)}."
@@ -90,6 +97,7 @@ def by_length(paths: GradientPaths, samples: int = 0, note: str = "") -> ByLengt
     start = name_of(ends(paths)[1])
     return ByLength(
         start,
+        Things.of(paths),
         tuple(paths.count),
         tuple(paths.norms),
         shares,
@@ -119,23 +127,6 @@ def window(values: Sequence[float], part: float) -> tuple[int, int]:
         if held >= goal:
             return -first, width - first - 1
     return 0, len(values) - 1
-
-
-def percent(part: float) -> str:
-    """A part as a percentage.
-
-    >>> percent(0.954), percent(0.00012), percent(1e-9)
-    ('95 %', '0.012 %', '1·10⁻⁷ %')
-    """
-    value = 100 * part
-    if abs(value) >= 1 or value == 0:
-        text = f"{value:.0f}"
-    elif abs(value) >= 1e-3:
-        text = f"{value:.2g}"
-    else:
-        digits, exponent = f"{value:.0e}".split("e")
-        text = f"{digits}·{power(10, int(exponent))}"
-    return f"{text.replace('-', '−')} %"
 
 
 def _range(first: int, last: int) -> str:

@@ -56,14 +56,23 @@ def branch_box(block: Block, x: float, y: float, width: float, height: float = 2
         svg.rect(x - width / 2, y - height / 2, width, height, rx=4.0, fill=block.fill),
         svg.text(x, y + 4.2, block.branch, anchor="middle", bold=True, fill=block.ink),
         class_="branch",
-        tooltip=f"branch of {block.name}",
+        tooltip=block.name if block.join == "•" else f"branch of {block.name}",
     )
 
 
-def plus(x: float, y: float) -> str:
-    """A residual addition, ⊕."""
+def join(mark: str, x: float, y: float) -> str:
+    """Where two ways come together: an addition, ⊕, a concatenation, ⊟, or just a point, •."""
     arm = RADIUS - 2.5
     stroke: dict[str, Any] = {"stroke": svg.INK, "stroke_width": 1.3}
+    if mark == "•":
+        return svg.element("circle", cx=x, cy=y, r=3.5, fill=svg.INK, class_="point")
+    if mark == "⊟":
+        side = 2 * RADIUS - 1
+        return svg.group(
+            svg.rect(x - side / 2, y - side / 2, side, side, fill="#ffffff", **stroke),
+            svg.line(x - side / 2, y, x + side / 2, y, **stroke),
+            class_="concatenation",
+        )
     return svg.group(
         svg.element("circle", cx=x, cy=y, r=RADIUS, fill="#ffffff", **stroke),
         svg.line(x - arm, y, x + arm, y, **stroke),
@@ -120,7 +129,7 @@ def network(
                 _branch(block, x, y, step, branch is True),
             ),
             wire((x + step, y), (x + step + 9, y), thick=thick),
-            plus(x + step, y),
+            join(block.join, x + step, y),
         ]
     parts += [
         wire((right + RADIUS * bool(blocks), y), (right + 24, y), thick=thick),

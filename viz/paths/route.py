@@ -57,22 +57,27 @@ def _words(unrolled: Unrolled, path: SinglePath) -> str:
     ways = [
         block.branch if taken else block.shortcut
         for block, taken in zip(unrolled.blocks, path.taken, strict=True)
+        if taken or not unrolled.things.marked
     ]
     return " → ".join([unrolled.start, *ways, unrolled.end])
 
 
 def _introduction(unrolled: Unrolled) -> str:
     what = "The gradient flows back along it," if not unrolled.forward else "It is run forward,"
+    one = "" if unrolled.things.marked else f"; at each {unrolled.joins} the path has one input"
     return (
         f"Thick: the way of this path through the network, which has not changed. {what} from "
         f"{unrolled.start if unrolled.forward else unrolled.end} to "
-        f"{unrolled.end if unrolled.forward else unrolled.start}; at each ⊕ the path has one "
-        "input. Pale: what other paths take. " + unrolled.note
+        f"{unrolled.end if unrolled.forward else unrolled.start}{one}. "
+        "Pale: what other paths take. " + unrolled.note
     ).strip()
 
 
 def _verdict(unrolled: Unrolled, path: SinglePath) -> str:
-    crosses = f"Length {path.length}: it crosses {path.length} of {len(unrolled.blocks)} branches."
+    crosses = (
+        f"Length {path.length}: it crosses {path.length} of {len(unrolled.blocks)} "
+        f"{unrolled.things.crossed}."
+    )
     if path.norm is None:
         return f"{crosses} Its gradient at {unrolled.start} is {path.formula}."
     if unrolled.forward:

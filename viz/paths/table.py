@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..picture import svg
 from ..picture.html import page, safe
 from ..picture.picture import Picture
-from ..picture.svg import fit, fit_dotted
+from ..picture.svg import fit
 from .choices import SinglePath, Unrolled
 from .parts import (
     INK,
@@ -24,7 +25,8 @@ from .parts import (
     start_label,
     wire,
 )
-from .words import count_of, short, subscript
+from .report import STYLE
+from .words import count_of, short, subscript, told_apart
 
 ROW = 25.0
 LEFT = 198.0  # of the first block's column
@@ -52,8 +54,8 @@ class _Columns:
         return cls(step, end, bars, WIDTH - MARGIN - NUMBER_ROOM - bars)
 
 
-def draw_table(unrolled: Unrolled) -> Picture:
-    """The table as a picture; its data is `unrolled`."""
+def draw_table(unrolled: Unrolled, more: Callable[[], str] = str) -> Picture:
+    """The table as a picture; its data is `unrolled`. On its page, `more` follows, HTML."""
     columns = _Columns.of(unrolled)
     y, parts = heading(8.0, unrolled.title, _introduction(unrolled))
     if unrolled.is_chain and unrolled.blocks:
@@ -78,22 +80,22 @@ def draw_table(unrolled: Unrolled) -> Picture:
             y += ROW
     y, footer = _sum(unrolled, columns, y, scale)
     text = document(y + 8, [*parts, *footer], unrolled.title)
-    return Picture(text, unrolled, title=unrolled.title, page=lambda: _page(unrolled, text))
+    return Picture(text, unrolled, title=unrolled.title, page=lambda: _page(unrolled, text, more()))
 
 
-def _page(unrolled: Unrolled, drawn: str) -> str:
+def _page(unrolled: Unrolled, drawn: str, more: str) -> str:
     """A page in which the network above the table shows the way of the row that is pointed at."""
     body = f"<h1>{safe(unrolled.title)}</h1>\n{drawn}"
     if not unrolled.is_chain:
-        return page(unrolled.title, body)
-    rules = [".path:hover, .path:focus { outline: 1px solid #9ca3af }"]
+        return page(unrolled.title, body + more, STYLE)
+    rules = [STYLE, ".path:hover, .path:focus { outline: 1px solid #9ca3af }"]
     for path in unrolled.paths:
         aimed = f'svg:has([data-path="{_name(path)}"]:is(:hover, :focus))'
         ways = ", ".join(f".{'b' if t else 's'}{i}" for i, t in enumerate(path.taken, 1))
         rules.append(f"{aimed} .way:not({ways}) {{ opacity: .22 }}")
         rules.append(f"{aimed} :is({ways}) > path {{ stroke-width: 3.6px }}")
     told = "<p>Point at a row, and the network above the table shows its way.</p>"
-    return page(unrolled.title, body + told, "\n".join(rules))
+    return page(unrolled.title, body + told + more, "\n".join(rules))
 
 
 def _name(path: SinglePath) -> str:
@@ -102,10 +104,15 @@ def _name(path: SinglePath) -> str:
 
 def _introduction(unrolled: Unrolled) -> str:
     start, end = unrolled.start, unrolled.end
+    things = unrolled.things
     if not unrolled.blocks:
-        said = f"No residual block lies between {start} and {end}, so there is one path."
+        said = f"No {things.one} lies between {start} and {end}, so there is one path."
         return f"{said} {unrolled.note}".strip()
-    gaps = "" if unrolled.is_chain else " A gap: the path does not come by that block."
+    gaps = (
+        ""
+        if unrolled.is_chain or things.marked
+        else f" A gap: the path does not come by that {things.one.split(' ')[-1]}."
+    )
     if unrolled.forward:
         return (
             "Each row is a network of its own, run forward: at every ⊕ it keeps one input, the "
@@ -113,26 +120,37 @@ def _introduction(unrolled: Unrolled) -> str:
             "if all branches are linear. For the gradient they always do, but here it is about "
             f"the output.{gaps}"
         )
-    text = (
-        f"At every ⊕ the gradient, on its way back from {end} to {start}, goes on along the "
-        "shortcut (dashed) and through the branch F (a box). Each row is one sequence of such "
-        "choices; its length is the number of branches that it crosses."
-    )
+    if things.marked:
+        text = (
+            f"The gradient, on its way back from {end} to {start}, goes through a marked part "
+            "(a box), or past it (dashed). Each row is one sequence of these; its length is the "
+            "number of parts that it crosses."
+        )
+    else:
+        text = (
+            f"At every {unrolled.joins} the gradient, on its way back from {end} to {start}, goes "
+            "on along the shortcut (dashed) and through the branch F (a box). Each row is one "
+            "sequence of such choices; its length is the number of branches that it crosses."
+        )
     return f"{text}{gaps} {unrolled.note}".strip()
 
 
 def _header(unrolled: Unrolled, columns: _Columns, y: float) -> tuple[float, list[str]]:
     """The blocks' names over their columns; their shortcuts, too, unless the network shows them."""
     parts = []
+    lines = _names([block.name for block in unrolled.blocks], columns.step - 2)
+    shortcuts = not unrolled.is_chain and not unrolled.things.marked
     for i, block in enumerate(unrolled.blocks):
         x = LEFT + (i + 0.5) * columns.step
-        name = fit_dotted(block.name, columns.step - 2, 10.0)
-        label = svg.text(x, y + 14, name, size=10.0, anchor="middle")
-        parts.append(svg.group(label, tooltip=block.name))
-        if not unrolled.is_chain:
-            parts.append(svg.text(x, y + 28, block.shortcut, size=10.0, anchor="middle", fill=INK))
-    if not unrolled.is_chain:
-        y += 14
+        label = [
+            svg.text(x, y + 14 * row, line[i], size=10.0, anchor="middle")
+            for row, line in enumerate(lines, 1)
+        ]
+        parts.append(svg.group(*label, tooltip=block.name))
+        if shortcuts:
+            below = y + 14 * (len(lines) + 1)
+            parts.append(svg.text(x, below, block.shortcut, size=10.0, anchor="middle", fill=INK))
+    y += 14 * (len(lines) - 1 + shortcuts)
     start = fit(unrolled.start, 56, 11)
     told = (
         f"its gradient at {start}"
@@ -143,6 +161,18 @@ def _header(unrolled: Unrolled, columns: _Columns, y: float) -> tuple[float, lis
     )
     parts.append(svg.text(columns.bars, y + 14, told, size=11.0))
     return y + 22, parts
+
+
+def _names(names: Sequence[str], width: float) -> list[list[str]]:
+    """Names in one line, or in two where that is too long: their last part below the others."""
+    if all("." in name for name in names):
+        apart = [name.rpartition(".") for name in names]
+        if any(svg.text_width(name, 10.0) > width for name in names):
+            return [
+                told_apart([head for head, _, _ in apart], width, 10.0),
+                [fit(last, width, 10.0) for _, _, last in apart],
+            ]
+    return [told_apart(names, width, 10.0)]
 
 
 def _row(unrolled: Unrolled, columns: _Columns, path: SinglePath, top: float, scale: float) -> str:

@@ -15,8 +15,8 @@ from .parts import (
     end_label,
     head,
     heading,
+    join,
     network,
-    plus,
     start_label,
     wire,
 )
@@ -58,7 +58,7 @@ def draw_tree(unrolled: Unrolled) -> Picture:
                 wire((start, branch), (after, branch), (after, middle + RADIUS)),
                 head(after, middle + RADIUS, dx=0, dy=-1),
                 branch_box(block, after - step / 2, branch, box_width(step)),
-                plus(after, middle),
+                join(block.join, after, middle),
             ]
             merged.append(middle)
         heights = merged
@@ -79,11 +79,19 @@ def leaf_order(unrolled: Unrolled) -> list[SinglePath]:
 def _introduction(unrolled: Unrolled) -> str:
     start = unrolled.start
     told = "output" if unrolled.forward else "gradient"
+    if unrolled.things.marked:
+        apart = "Below, every way through or past the marked parts (boxes) apart"
+    else:
+        apart = (
+            "Below, the same function drawn without sharing: each "
+            f"{unrolled.joins} gets its two inputs separately"
+        )
+    letter = unrolled.blocks[0].branch[0] if unrolled.blocks else "F"
+    past = "lead past them" if unrolled.things.marked else "are shortcuts"
     return (
-        f"Above, the network. Below, the same function drawn without sharing: each ⊕ gets its two "
-        f"inputs separately, so there are {len(unrolled.paths)} copies of {start}, one for each "
-        "path, and copies of F₁, F₂, … . "
-        "A path crosses the boxes on its way; dashed lines are shortcuts."
+        f"Above, the network. {apart}, so there are {len(unrolled.paths)} copies of {start}, one "
+        f"for each path, and copies of {letter}₁, {letter}₂, … . "
+        f"A path crosses the boxes on its way; dashed lines {past}."
         + ("" if unrolled.total is None else f" The norm is that of the path's {told}.")
         + (f" {unrolled.note}" if unrolled.note else "")
     )

@@ -6,8 +6,9 @@ All paths that reach a block after the same number of branches are one state: n 
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +16,15 @@ from tinygrad_cnn.paths import GradientPaths
 
 from ..graphs.norms import log10
 from ..picture import svg
+from ..picture.numbers import percent, power
 from ..picture.picture import Picture
-from ..picture.style import on_ramp
-from ..picture.svg import fit, fit_dotted
+from ..picture.style import heat
+from ..picture.svg import fit
 from .charts import Chart, draw_chart, scaled
-from .lengths import ByLength, by_length, percent
+from .choices import names_of
+from .lengths import ByLength, by_length
 from .parts import INK, MARGIN, document, paragraph
-from .words import count_of, power, short, whole
+from .words import count_of, short, told_apart, whole
 
 WIDTH = 1120.0
 MAP_LEFT, MAP_RIGHT = 74.0, 520.0
@@ -31,7 +34,7 @@ CHART_HEIGHT = 88.0
 MAX_COLUMNS, MAX_ROWS = 120, 120
 VISIBLE = 0.005  # of a column's largest norm; what is smaller is left white
 TINY = 1e-300  # what is smaller counts as zero on a logarithmic axis
-COLORS = ((255, 247, 236), (253, 187, 132), (215, 48, 31), (90, 0, 20))
+NAME_SIZE, NAME_ROOM = 9.5, 150.0
 REACHED, EDGE = "#f3f4f6", "#9ca3af"
 
 
@@ -54,28 +57,31 @@ class Trellis:
     def title(self) -> str:
         n, total = self.lengths.n_blocks, sum(self.lengths.count)
         known = f"{power(2, n)} {'=' if total < 1_000_000 else '≈'} "
-        paths = f"{known if self.lengths.is_chain else ''}{whole(total)} paths"
+        known = known if self.lengths.is_chain and n > 1 else ""
+        paths = f"{known}{count_of(total, 'path')}"
         states = (n + 1) * (n + 2) // 2
         folded = f", folded onto {states:,} states" if self.lengths.is_chain else ", by length"
-        return f"{n} residual blocks: {paths}{folded}"
+        return f"{self.lengths.things.told}: {paths}{folded}"
 
 
 def trellis_of(paths: GradientPaths, samples: int, note: str = "") -> Trellis:
     """The trellis of a recorded network."""
     columns = [tuple(map(float, row)) for row in paths.trellis[::-1]]
-    names = [add.scope or f"block {i}" for i, add in enumerate(paths.blocks, 1)]
     lengths = by_length(paths, samples, note)
-    return Trellis(lengths, tuple(names[::-1]), (*columns, lengths.norms))
+    return Trellis(lengths, tuple(names_of(paths)[::-1]), (*columns, lengths.norms))
 
 
 def draw_trellis(trellis: Trellis) -> Picture:
     """The heat map, beside it the charts; its data is `trellis`."""
-    lengths = trellis.lengths
-    introduction = (
-        "At each block the gradient, on its way back, splits: along the shortcut, and through the "
-        "branch, which adds one to the number of branches crossed so far. "
-        f"{lengths.finding()} {lengths.note}"
-    ).strip()
+    lengths, things = trellis.lengths, trellis.lengths.things
+    splits = (
+        "On its way back the gradient goes through the marked parts or past them; crossing one "
+        "adds one to the number of parts crossed so far."
+        if things.marked
+        else f"At each {things.place} the gradient, on its way back, splits: along the shortcut, "
+        "and through the branch, which adds one to the number of branches crossed so far."
+    )
+    introduction = f"{splits} {lengths.finding()} {lengths.note}".strip()
     head = [svg.text(MARGIN, 26, trellis.title, size=17.0, bold=True)]
     y, said = paragraph(MARGIN, 34, introduction, WIDTH - 2 * MARGIN)
     left_end, heat = _heat_map(trellis, y + 12)
@@ -84,7 +90,9 @@ def draw_trellis(trellis: Trellis) -> Picture:
     for chart in charts(lengths):
         end, parts = draw_chart(chart, end + 10, CHARTS_LEFT, CHARTS_RIGHT, CHART_HEIGHT)
         drawn += parts
-    drawn.append(svg.text(CHARTS_LEFT, end + 8, "k: number of branches crossed", size=11.0))
+    drawn.append(
+        svg.text(CHARTS_LEFT, end + 8, f"k: number of {things.crossed} crossed", size=11.0)
+    )
     height = max(left_end, end + 8) + 16
     text = document(height, [*head, *said, *heat, *drawn], trellis.title, WIDTH)
     return Picture(text, trellis, title=trellis.title)
@@ -141,34 +149,43 @@ def _heat_map(trellis: Trellis, y: float) -> tuple[float, list[str]]:
     columns, rows, step = _binned(trellis.norms)
     width = (MAP_RIGHT - MAP_LEFT) / len(columns)
     height = min(MAP_HEIGHT / rows, 42.0)
-    title = "What arrives at each block, by the number of branches crossed so far"
-    top = y + 14
-    bottom = top + rows * height + 10
+    things = trellis.lengths.things
+    each = things.one.split(" ")[-1]
+    title = f"What arrives at each {each}, by the number of {things.crossed} crossed so far"
+    bottom = y + 14 + rows * height + 10
     parts = [svg.text(MARGIN, y + 4, title, bold=True)]
     n = len(trellis.norms) - 1
     for at, (column, values) in enumerate(columns):
         x = MAP_LEFT + at * width
-        reach = min(rows, (column // step) + 1)
         largest = max(values, default=0.0)
-        parts.append(svg.rect(x, bottom - reach * height, width, reach * height, fill=REACHED))
+        for low, high in _runs([value > 0 for value in values[:rows]]):
+            top = bottom - high * height
+            parts.append(svg.rect(x, top, width, (high - low) * height, fill=REACHED))
         name = trellis.blocks[column] if column < n else f"{trellis.lengths.start} (the end)"
         for k, value in enumerate(values[:rows]):
             if largest and value >= VISIBLE * largest:
+                fill, mark = heat(value / largest)
+                corner = x + 0.04 * width, bottom - (k + 0.96) * height
+                state = svg.rect(*corner, 0.92 * width, 0.92 * height, fill=fill)
                 parts.append(
                     svg.group(
-                        svg.rect(
-                            x + 0.04 * width,
-                            bottom - (k + 0.96) * height,
-                            0.92 * width,
-                            0.92 * height,
-                            fill=_color(value / largest),
-                        ),
+                        svg.group(state, class_=mark),
                         class_="state",
-                        tooltip=f"{name}, {k * step} branches so far: norm {short(value)}",
+                        tooltip=f"{name}, {k * step} {things.crossed} so far: norm {short(value)}",
                     )
                 )
-    parts += _axes(trellis, [c for c, _ in columns], rows, step, width, height, bottom)
-    return _legend(bottom + 58, parts)
+    below, axes = _axes(trellis, [c for c, _ in columns], rows, step, width, height, bottom)
+    return _legend(below, [*parts, *axes], each)
+
+
+def _runs(flags: Sequence[bool]) -> Iterator[tuple[int, int]]:
+    """Where the runs of true ones begin and end."""
+    at = 0
+    for flag, run in itertools.groupby(flags):
+        size = len(list(run))
+        if flag:
+            yield at, at + size
+        at += size
 
 
 def _binned(
@@ -202,7 +219,8 @@ def _axes(
     width: float,
     height: float,
     bottom: float,
-) -> list[str]:
+) -> tuple[float, list[str]]:
+    """The y where they end, and their SVG."""
     label: dict[str, Any] = {"size": 10.5, "fill": INK}
     right = MAP_LEFT + len(columns) * width
     parts = [svg.line(MAP_LEFT, bottom, right, bottom, stroke=EDGE)]
@@ -215,44 +233,50 @@ def _axes(
         svg.text(
             30,
             middle,
-            "branches crossed so far",
+            f"{trellis.lengths.things.crossed} crossed so far",
             size=11.0,
             anchor="middle",
             transform=f"rotate(-90 30 {svg.number(middle)})",
         )
     )
-    first, last = trellis.blocks[0], trellis.blocks[-1]
-    start = fit(trellis.lengths.start, 90, 11)
-    parts += [
-        svg.text(MAP_LEFT, bottom + 16, fit_dotted(f"at {first}", 170, 10.5), **label),
-        svg.text(right, bottom + 16, f"at {start}", anchor="end", **label),
+    start = fit(trellis.lengths.start, NAME_ROOM, NAME_SIZE)
+    names = [*told_apart(trellis.blocks, NAME_ROOM, NAME_SIZE), start]
+    gap = max(1, math.ceil(1.2 * NAME_SIZE / width))  # columns between two that are named
+    named = [at for at in range(0, len(columns) - 1, gap) if len(columns) - 1 - at >= gap]
+    for at in (*named, len(columns) - 1):
+        x = MAP_LEFT + (at + 0.5) * width + NAME_SIZE / 3
+        turned = f"rotate(-90 {svg.number(x)} {svg.number(bottom + 6)})"
+        parts.append(
+            svg.text(
+                x, bottom + 6, names[columns[at]], size=NAME_SIZE, anchor="end", fill=INK,
+                transform=turned,
+            )
+        )  # fmt: skip
+    end = bottom + 12 + max(svg.text_width(names[columns[at]], NAME_SIZE) for at in (*named, -1))
+    parts.append(
         svg.text(
             (MAP_LEFT + right) / 2,
-            bottom + 34,
-            f"loss → backward through {fit_dotted(first, 90, 11)} … "
-            f"{fit_dotted(last, 90, 11)} → {start}",
+            end + 14,
+            f"the gradient's way back: loss → … → {start}",
             size=11.0,
             anchor="middle",
-        ),
-    ]
-    return parts
+        )
+    )
+    return end + 34, parts
 
 
-def _legend(y: float, parts: list[str]) -> tuple[float, list[str]]:
+def _legend(y: float, parts: list[str], each: str) -> tuple[float, list[str]]:
     size = 24.0
     for i in range(6):
-        parts.append(svg.rect(MAP_LEFT + i * size, y, size, 10, fill=_color(i / 5)))
+        fill, mark = heat(i / 5)
+        parts.append(svg.group(svg.rect(MAP_LEFT + i * size, y, size, 10, fill=fill), class_=mark))
     x = MAP_LEFT + 6 * size
-    told = "norm, as a part of the largest at that block: 0 … 1"
+    told = f"norm, as a part of the largest at that {each}: 0 … 1"
     parts.append(svg.text(x + 8, y + 9, told, size=10.5, fill=INK))
     parts.append(svg.rect(MAP_LEFT, y + 18, size, 10, fill=REACHED))
     told = f"paths come by, but with less than {percent(VISIBLE)} of the largest"
     parts.append(svg.text(MAP_LEFT + size + 8, y + 27, told, size=10.5, fill=INK))
     return y + 30, parts
-
-
-def _color(part: float) -> str:
-    return on_ramp(COLORS, max(part, 0.0) ** 0.6)
 
 
 def _positive(values: Sequence[float]) -> list[float]:

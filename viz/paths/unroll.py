@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 from tinygrad_cnn import Tensor
 from tinygrad_cnn.errors import OptionError
 from tinygrad_cnn.nn import Module
 from tinygrad_cnn.paths import Expansion, GradientPaths
 
+from ..picture.html import page, safe
 from ..picture.picture import Picture
 from .charts import draw_lengths
 from .choices import MAX_BLOCKS, Unrolled, forward, measured, schematic
 from .lengths import by_length
 from .model import paths_of_model
+from .pairs import draw_pairs, pairs_of
+from .report import STYLE, report
 from .route import draw_route
 from .table import draw_table
 from .tree import draw_tree
 from .trellis import draw_trellis, trellis_of
+from .words import plural
 
-KINDS = ("table", "tree", "path", "trellis", "lengths")
-BY_LENGTH = ("trellis", "lengths")
+KINDS = ("table", "tree", "path", "trellis", "lengths", "pairs")
+BY_LENGTH = ("trellis", "lengths", "pairs")
 
 
 def unroll(
@@ -28,11 +34,15 @@ def unroll(
     kind: str | None = None,
     *,
     path: Sequence[bool] | None = None,
+    values: str = "shares",
     samples: int = 10,
     x: Tensor | None = None,
     note: str = "",
 ) -> Picture:
-    """Residual blocks as the sum of their paths.
+    """A network's branches, or the parts of it that were marked, as the sum of their paths.
+
+    Saved as .html, the page of `gradient_paths` says in words what was found, and has a table of
+    all choices or parts: how each was read, and what part of the gradient comes through it.
 
     Args:
         what: a number of blocks, for the schematic; what `tinygrad_cnn.gradient_paths` found, for
@@ -44,10 +54,12 @@ def unroll(
             Wilber & Belongie 2016). "path" highlights one path on the network itself.
             "trellis" is for many blocks: a heat map of block × branches crossed so far, beside the
             number of paths, the gradient of a single one and the exact share, per length.
-            "lengths" has only bars per length (see `path_lengths`). None means the table up to 6
-            blocks, else the trellis.
+            "lengths" has only bars per length (see `path_lengths`). "pairs" is for two kinds of
+            parts (`through={...}`): a heat map, with margins. None means the table up to 6 blocks,
+            else pairs if there are two kinds, else the trellis.
         path: for kind "path": for each block whether the path takes its branch. If None, the path
             with the largest gradient of those that take a branch.
+        values: for the pairs: "shares", "norms" or "count".
         samples: for the trellis, how many single paths of each length are measured. Each costs a
             backward pass through its branches; 0 leaves them out.
         x: for a model, its input; 8 examples of standard normal numbers if None.
@@ -55,7 +67,8 @@ def unroll(
 
     Raises:
         OptionError: another kind; a table, tree or path of more than 6 blocks; numbers by length of
-            a schematic or an expansion; a tree or path of blocks that are nested or side by side.
+            a schematic or an expansion; a tree or path of blocks that are nested or side by side;
+            pairs of another number of kinds than two.
 
     Example:
         >>> from viz.paths import unroll
@@ -71,21 +84,39 @@ def unroll(
         note = note or measured_on
     n = what.n_blocks if isinstance(what, GradientPaths | Expansion) else _checked(what)
     if kind is None and n > MAX_BLOCKS:
-        kind = "trellis"
+        two = isinstance(what, GradientPaths) and len(what.kinds) == 2
+        kind = "pairs" if two else "trellis"
     if kind in BY_LENGTH:
         if not isinstance(what, GradientPaths):
             raise OptionError(
                 f"unroll: {n} blocks by length need gradients; give gradient_paths(loss, wrt=x)"
             )
+        if kind == "pairs":
+            return _with_words(draw_pairs(pairs_of(what, values, note)), what)
         if kind == "lengths" or n == 0:
-            return draw_lengths(by_length(what, note=note))
-        return draw_trellis(trellis_of(what, samples, note))
+            return _with_words(draw_lengths(by_length(what, note=note)), what)
+        return _with_words(draw_trellis(trellis_of(what, samples, note)), what)
     if n > MAX_BLOCKS:
         raise OptionError(
             f"unroll: a {kind} of {n} blocks would have up to 2^{n} paths; up to {MAX_BLOCKS} "
             'blocks are drawn one by one, more with kind="trellis"'
         )
-    return _draw_single(_unrolled(what, note), kind or "table", path)
+    unrolled = _unrolled(what, note)
+    if kind in (None, "table"):
+        more = partial(report, what) if isinstance(what, GradientPaths) else str
+        return draw_table(unrolled, more)
+    picture = _draw_single(unrolled, kind, path)
+    return _with_words(picture, what) if isinstance(what, GradientPaths) else picture
+
+
+def _with_words(picture: Picture, paths: GradientPaths) -> Picture:
+    """A picture whose page says in words what was found."""
+
+    def written() -> str:
+        body = f"<h1>{safe(picture.title)}</h1>\n{picture.svg}\n{report(paths)}"
+        return page(picture.title, body, STYLE)
+
+    return replace(picture, page=written)
 
 
 def _unrolled(what: int | GradientPaths | Expansion, note: str) -> Unrolled:
@@ -95,17 +126,16 @@ def _unrolled(what: int | GradientPaths | Expansion, note: str) -> Unrolled:
 
 
 def _draw_single(unrolled: Unrolled, kind: str, path: Sequence[bool] | None) -> Picture:
-    if kind == "table":
-        return draw_table(unrolled)
     if not unrolled.is_chain:
         raise OptionError(
-            f"unroll: a {kind} needs blocks that follow one another, each on the way to wrt; these "
-            'are nested, side by side, or hold wrt. Use kind="table"'
+            f"unroll: a {kind} needs {plural(unrolled.things.one)} that follow one another, each "
+            "with a way past it; these are nested, side by side, in series, or hold wrt. Use "
+            'kind="table"'
         )
     return draw_tree(unrolled) if kind == "tree" else draw_route(unrolled, path)
 
 
-def path_lengths(paths: GradientPaths) -> Picture:
+def path_lengths(paths: GradientPaths, note: str = "") -> Picture:
     """Which path lengths carry the gradient: three bar charts over the length k.
 
     They show how many paths have length k, the norm of their summed gradient G_k, and its signed
@@ -119,7 +149,7 @@ def path_lengths(paths: GradientPaths) -> Picture:
         >>> path_lengths(tg.gradient_paths(y, wrt=x)).data.shares
         (0.25, 0.75)
     """
-    return draw_lengths(by_length(paths))
+    return _with_words(draw_lengths(by_length(paths, note=note)), paths)
 
 
 def _checked(n: object) -> int:

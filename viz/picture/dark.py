@@ -11,6 +11,7 @@ from .style import MARKS, STEPS, on_ramp
 
 _GROUND, _TEXT, _FAINT = "#15181e", "#e5e7eb", "#9ca3af"
 _FLOW = ((122, 74, 160), (222, 82, 120), (255, 158, 74), (255, 232, 148))  # small to large
+_AGAINST = ((38, 52, 84), (37, 99, 200), (96, 165, 250), (207, 228, 255))  # negative ones
 _MARKS = {"zero": "#6aa5ff", "broken": "#ff5c8a", "none": "#5b6472"}
 _CELLS = {
     "plain": "#1c2129",
@@ -74,6 +75,9 @@ def _sheet() -> str:
         color = on_ramp(_FLOW, step / STEPS)
         rules += [f".f{step} path, .f{step} line {{ stroke: {color} }}"]
         rules += [f".f{step} polygon, .f{step} rect {{ fill: {color} }}"]
+        rules += [f".n{step} rect {{ fill: {on_ramp(_AGAINST, step / STEPS)} }}"]
+        ink = _GROUND if step / STEPS > 0.5 else _TEXT
+        rules += [f".f{step} text, .n{step} text {{ fill: {ink} }}"]
     body = "\n".join(
         ", ".join(f".adapts {part.strip()}" for part in selector.split(",")) + " {" + rest
         for selector, rest in (rule.split("{") for rule in rules)

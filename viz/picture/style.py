@@ -92,6 +92,22 @@ def kind_of(node: Node) -> str:
     return "elementwise" if node.op.elementwise else "other"
 
 
+WARM = ((255, 247, 236), (253, 187, 132), (215, 48, 31), (90, 0, 20))
+COLD = ((239, 246, 255), (147, 197, 253), (37, 99, 235), (12, 30, 90))
+"""Heat maps: from nothing to the largest value; of negative values, likewise."""
+
+
+def heat(part: float) -> tuple[str, str]:
+    """The colour of a value in a heat map, and a class for dark pages: "f" and "n" with a step.
+
+    Args:
+        part: the value, divided by the largest absolute one: −1 … 1.
+    """
+    strength = min(abs(part), 1.0) ** 0.6  # small ones stay visible
+    ramp, letter = (COLD, "n") if part < 0 else (WARM, "f")
+    return on_ramp(ramp, strength), f"{letter}{round(strength * STEPS)}"
+
+
 def on_ramp(ramp: Sequence[tuple[int, int, int]], part: float) -> str:
     """The colour at a part, from 0 to 1, of the way along a ramp of RGB colours.
 

@@ -15,6 +15,7 @@ from tinygrad_cnn.errors import DtypeError, GraphError
 from viz.graphs.bars import parameter_norms
 from viz.graphs.flow import edge_norms
 from viz.graphs.norms import Scale, norm, state
+from viz.picture.numbers import percent
 
 
 def traced(model: tg.nn.Module, *shape: int) -> tg.Trace:
@@ -228,3 +229,44 @@ def test_bars_of_statistics_tell_what_is_broken_zero_or_empty():
     rows = {row["parameter"]: row["state"] for row in parameter_norms(t)}
     assert rows == {"nan": "broken", "inf": "broken", "0.0": "zero", "empty": "zero"}
     assert viz.gradient_bars(t).svg
+
+
+@pytest.mark.parametrize("keep", ["values", "statistics"])
+def test_at_each_addition_the_gradient_is_shared_out(keep):
+    x = tg.Tensor(np.random.default_rng(0).normal(size=(2, 4)), requires_grad=True, name="x")
+    with tg.trace(keep=keep) as t:
+        h = tg.residual_add(x, tg.tanh(x) * -0.4)
+        loss = (h + tg.exp(h)).sum()
+        loss.backward()
+    paths = tg.gradient_paths(loss, x)
+    picture = viz.gradient_flow(t, paths=paths)
+    known = [edge for edge in picture.data["edges"] if "share" in edge]
+    shares = {(edge["consumer"], edge["argument"]): edge["share"] for edge in known}
+    assert len(shares) == len(paths.edge_shares)
+    for node, part in zip(paths.blocks, paths.part_shares, strict=True):
+        number = [n.serial for n in t.graph.nodes].index(node.serial)
+        skip, branch = shares[number, 0], shares[number, 1]
+        assert branch == pytest.approx(part)
+        assert skip + branch == pytest.approx(1)
+        for arrow in picture.data["arrows"]:
+            if [(e[1], e[2]) for e in arrow["edges"]] == [(number, 1)]:
+                assert arrow["label"].endswith(f" · {percent(branch)}")
+    assert paths.part_shares[0] < 0
+    assert "what part of the gradient at x" in picture.svg
+    alone = viz.gradient_flow(t, paths=paths, numbers=False).data["arrows"]
+    assert {arrow["label"] for arrow in alone} >= {"100 %"}
+
+
+def test_the_shares_of_closed_modules_are_those_of_all_edges_between_them():
+    t = traced(network(), 5, 3)
+    y, x = t.graph.outputs[0], next(n for n in t.graph.nodes if n.name == "x")
+    paths = tg.gradient_paths(tg.Tensor.of(y), tg.Tensor.of(x), cotangent=np.ones(y.shape, "f"))
+    arrows = viz.gradient_flow(t, paths=paths, depth=1).data["arrows"]
+    assert [arrow["label"].partition(" · ")[2] for arrow in arrows] == ["100 %", "100 %"]
+
+
+def test_paths_of_another_program_are_refused():
+    t = traced(network(), 5, 3)
+    x = tg.Tensor(1.0, requires_grad=True)
+    with pytest.raises(GraphError, match="1 of the 1 edges that the paths run along are not in"):
+        viz.gradient_flow(t, paths=tg.gradient_paths(tg.exp(x), x))

@@ -4,6 +4,7 @@ import itertools
 import math
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,15 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_cnn as tg
+from tinygrad_cnn import nn
 from tinygrad_cnn.errors import OptionError
 from viz.paths import path_lengths, unroll
 from viz.paths.charts import charts
 from viz.paths.choices import PALETTE
-from viz.paths.lengths import ByLength, percent, window
+from viz.paths.lengths import ByLength, window
 from viz.paths.tree import leaf_order
 from viz.paths.trellis import MAX_COLUMNS, MAX_ROWS, VISIBLE, _binned
-from viz.paths.words import short, whole
+from viz.paths.words import Things, short, whole
 from viz.picture import svg
+from viz.picture.numbers import percent
 from viz.picture.picture import Picture
 from viz.picture.svg import fit, wrap
 
@@ -71,6 +74,40 @@ def elements(picture: Picture, tag: str, class_: str | None = None) -> Iterator[
 
 def texts(picture: Picture) -> list[str]:
     return [element.text or "" for element in elements(picture, "text")]
+
+
+def transformer(n: int, end: str = "tokens", **options: Any) -> tg.GradientPaths:
+    """n blocks of two branches each, as plain additions; in modules of long names."""
+    rng = np.random.default_rng(n)
+    start = x = tg.Tensor(rng.normal(size=(2, 4)), requires_grad=True, name=end)
+    for i in range(n):
+        for part in ("attention", "mlp"):
+            with tg.scope(f"encoder.layers.layer_{i}.{part}"):
+                branch = tg.tanh(x @ nn.Parameter(rng.normal(size=(4, 4)))) * 0.3
+            with tg.scope(f"encoder.layers.layer_{i}"):
+                x = x + branch
+    loss = (x * tg.Tensor(rng.normal(size=(2, 4)))).sum()
+    return tg.gradient_paths(loss, start, **options)
+
+
+KINDS = {"attention": "**.attention", "mlp": "**.mlp"}
+
+
+def dense(n: int) -> tg.GradientPaths:
+    """n layers, each of which concatenates what it computes to what it gets."""
+    rng = np.random.default_rng(n)
+    start = x = tg.Tensor(rng.normal(size=(2, 4)), requires_grad=True, name="x")
+    for i in range(n):
+        with tg.scope(f"dense.{i}"):
+            x = tg.concatenate([x, tg.tanh(x @ rng.normal(size=(x.shape[1], 2)) * 0.3)], axis=1)
+    return tg.gradient_paths((x**2).sum(), start)
+
+
+def series(n: int) -> tg.GradientPaths:
+    start = x = tg.Tensor([0.3, -1.2], requires_grad=True, name="x")
+    for _ in range(n):
+        x = tg.relu(x + 1.0) * 0.5
+    return tg.gradient_paths(x.sum(), start, through=lambda node: node.op is tg.relu)
 
 
 # --- table ---------------------------------------------------------------------------------------
@@ -253,7 +290,7 @@ def test_a_zero_gradient_is_said_in_words(recwarn):
 
 
 def test_counts_beyond_any_float_have_bars():
-    counts = charts(ByLength("x", (10**400, 5 * 10**399), (1.0, 2.0), (0.5, 0.5)))[0]
+    counts = charts(ByLength("x", Things(1), (10**400, 5 * 10**399), (1.0, 2.0), (0.5, 0.5)))[0]
     assert counts.values == (1.0, 0.5)
     assert counts.labels == ("1.0·10⁴⁰⁰", "5.0·10³⁹⁹")
 
@@ -388,6 +425,23 @@ PICTURES = {
     "expanded": lambda: unroll(expansion()),
     "expanded tree": lambda: unroll(expansion(), "tree"),
     "model": lambda: unroll(network()),
+    "transformer table": lambda: unroll(transformer(3)),
+    "transformer tree": lambda: unroll(transformer(3), "tree"),
+    "transformer trellis": lambda: unroll(transformer(12), samples=1),
+    "transformer trellis 200": lambda: unroll(transformer(100, max_length=20), samples=0),
+    "marked table": lambda: unroll(transformer(3, through="**.mlp")),
+    "marked tree": lambda: unroll(transformer(2, through=KINDS), "tree"),
+    "marked path": lambda: unroll(transformer(3, through=KINDS), "path"),
+    "marked lengths": lambda: path_lengths(transformer(7, through=KINDS)),
+    "pairs": lambda: unroll(transformer(3, through=KINDS), "pairs"),
+    "pairs 12": lambda: unroll(transformer(12, "a <very> long & strange name", through=KINDS)),
+    "pairs, norms": lambda: unroll(transformer(6, through=KINDS), values="norms"),
+    "pairs, count": lambda: unroll(transformer(40, max_length=3, through=KINDS), values="count"),
+    "dense table": lambda: unroll(dense(3)),
+    "dense tree": lambda: unroll(dense(2), "tree"),
+    "dense trellis": lambda: unroll(dense(20), samples=1),
+    "series table": lambda: unroll(series(3)),
+    "series trellis": lambda: unroll(series(9)),
 }
 
 
@@ -429,7 +483,8 @@ def _extent(text: ET.Element) -> tuple[float, float, float]:
     width = svg.text_width(text.text or "", size, bold=text.get("font-weight") == "bold")
     left = float(text.get("x", "nan"))
     if "rotate(-90" in text.get("transform", ""):
-        return left - size, left, float(text.get("y", "nan")) - width / 2
+        below = {"middle": -width / 2, "end": width}[text.get("text-anchor", "")]
+        return left - size, left, float(text.get("y", "nan")) + below
     left -= {"middle": width / 2, "end": width}.get(text.get("text-anchor", ""), 0.0)
     return left, left + width, float(text.get("y", "nan"))
 
