@@ -104,6 +104,11 @@ class Flat(nn.Module):
         return x + self.last(x)
 
 
+class Join(nn.Module):
+    def forward(self, found):
+        return tg.concatenate(found, axis=1)
+
+
 class Dense(nn.Module):
     """Each layer gets what all before it gave."""
 
@@ -111,11 +116,12 @@ class Dense(nn.Module):
         super().__init__()
         self.layers = [nn.Linear(3 * n, 3) for n in (1, 2, 3)]
         self.first, self.second, self.third = self.layers
+        self.join = Join()
 
     def forward(self, x):
         found = [x]
         for layer in self.layers:
-            found.append(layer(tg.concatenate(found, axis=1)))
+            found.append(layer(self.join(found)))
         return tg.concatenate(found, axis=1)
 
 
@@ -128,6 +134,6 @@ def test_a_branch_is_called_after_its_block_or_after_what_computed_it():
     assert names(Level(Level()), 1, 2, 4, 4) == ["inside", "up"]
     assert names(Flat(), 2, 3) == ["mix (1)", "mix (2)", "last"]
     assert names(Dense(), 2, 3) == [
-        "first (1)", "first (2)", "second (1)", "first (3)", "second (2)", "third",
+        "first → join (1)", "first → join (2)", "second → join", "first", "second", "third",
     ]  # fmt: skip
     assert names(lambda x: x + tg.tanh(x), 3) == [""]

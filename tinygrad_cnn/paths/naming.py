@@ -8,6 +8,7 @@ after what computed it, ``layers.0.attention``.
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections import Counter
 from collections.abc import Collection, Sequence
 
@@ -36,7 +37,7 @@ def names_of(choices: Sequence[Choice]) -> dict[Branch, str]:
     names = [maker if name in several else name for name, maker in zip(names, makers, strict=True)]
     unclear = _repeated(names)  # one value that goes into several concatenations
     names = [
-        f"{name} → {choice.scope}" if name in unclear and choice.scope else name
+        f"{name} → {_onward(name, choice.scope)}" if name in unclear and choice.scope else name
         for name, (choice, _) in zip(names, branches, strict=True)
     ]
     return {
@@ -100,8 +101,21 @@ def _beside(scope: str, other: str) -> str:
     >>> _beside("layers.0", "layers.0.attention.out"), _beside("layers.0", "layers")
     ('layers.0.attention', '')
     """
-    here, there = scope.split("."), other.split(".")
-    common = 0
-    while common < min(len(here), len(there)) and here[common] == there[common]:
-        common += 1
+    there, common = other.split("."), _in_common(scope, other)
     return ".".join(there[: common + 1]) if common < len(there) else ""
+
+
+def _onward(name: str, scope: str) -> str:
+    """What of a scope is not said by a name before it.
+
+    >>> _onward("dense.layer1", "dense.layer2"), _onward("dense.layer1", "dense")
+    ('layer2', 'dense')
+    """
+    parts = scope.split(".")
+    return ".".join(parts[min(_in_common(name, scope), len(parts) - 1) :])
+
+
+def _in_common(a: str, b: str) -> int:
+    """How many parts between dots two names begin with in common."""
+    pairs = zip(a.split("."), b.split("."), strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))

@@ -89,7 +89,8 @@ class Pairs:
                     f"{percent(math.fsum(margin[first : last + 1]))} from those that cross "
                     f"{numbers} {kind}"
                 )
-            said += f" Of the gradient comes {', and '.join(ranges)}."
+            source = "the gradient comes" if not self.left_out else "what is kept apart comes"
+            said += f" Of {source} {', and '.join(ranges)}."
             if self.left_out:
                 said += (
                     " Paths that cross more parts were not kept apart; their share is "

@@ -34,7 +34,7 @@ CHART_HEIGHT = 88.0
 MAX_COLUMNS, MAX_ROWS = 120, 120
 VISIBLE = 0.005  # of a column's largest norm; what is smaller is left white
 TINY = 1e-300  # what is smaller counts as zero on a logarithmic axis
-NAME_SIZE, NAME_ROOM = 9.5, 150.0
+NAME_SIZE, NAME_ROOM = 9.5, 190.0
 REACHED, EDGE = "#f3f4f6", "#9ca3af"
 
 
