@@ -13,7 +13,7 @@ In the place of branches, any parts of a network can be marked, and their crossi
 - `segments.py`: the graph condensed to its gates; counting and numbering paths.
 - `split.py`: the split as one backward walk, with a polynomial in place of each cotangent.
 - `edges.py`: what part of a gradient comes along each edge.
-- `gradient.py`: `gradient_paths()`, which also lists and samples single paths.
+- `gradient.py`, `walk.py`, `result.py`: `gradient_paths()`, its walk, and what can be asked then.
 - `lesion.py`: what deleting a part changes.
 - `expand.py`: the forward pass unrolled, and whether its paths add up.
 
@@ -24,8 +24,9 @@ like ensembles of relatively shallow networks".
 
 from .expand import Expansion, expand
 from .finding import Choice
-from .gradient import GradientPaths, gradient_paths
+from .gradient import gradient_paths
 from .lesion import BlockLesion, lesion
+from .result import GradientPaths
 
 __all__ = [
     "BlockLesion",
