@@ -25,9 +25,12 @@ ROUNDS = 7
 
 
 def main(name: str = "resnet50") -> None:
-    for op in ("nms", "qnms"):  # torchvision's own kernels may not fit this build of PyTorch
-        torch.library.define(f"torchvision::{op}", "(Tensor d, Tensor s, float t) -> Tensor")
-    import torchvision
+    try:
+        import torchvision
+    except RuntimeError:  # beside another build of PyTorch its own kernels are missing
+        for op in ("nms", "qnms"):
+            torch.library.define(f"torchvision::{op}", "(Tensor d, Tensor s, float t) -> Tensor")
+        import torchvision
 
     torch.manual_seed(0)
     module = getattr(torchvision.models, name)(weights=None).eval()
