@@ -38,12 +38,13 @@ class Kink:
     left: float
     right: float
     analytic: float
+    slack: float = 1e-6  # relative: what counts as between them
 
     @property
     def valid(self) -> bool:
         """Whether the analytic value lies between them: a subgradient."""
         low, high = sorted((self.left, self.right))
-        slack = 1e-6 * max(abs(v) for v in (low, high, 0.0) if np.isfinite(v))
+        slack = self.slack * max(abs(v) for v in (low, high, 0.0) if np.isfinite(v))
         return bool(low - slack <= self.analytic <= high + slack) or np.isnan(low)
 
 
