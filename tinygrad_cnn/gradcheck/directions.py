@@ -74,6 +74,11 @@ def check_directions(
     ]
     report = Report("ok", "the gradient is right, along random directions")
     report.analytic = dict(zip(names, gradients, strict=True))
+    report.unseen = [
+        name
+        for name, g, d in zip(names, gradients, found, strict=True)
+        if g.size and not g.any() and d.value == 0
+    ]
     largest = max((abs(d.value) for d in found), default=0.0)
     usual = largest
     if tolerance.eps > EPS:  # a slope may be small by chance, and then its bar is wide

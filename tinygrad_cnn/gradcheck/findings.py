@@ -137,6 +137,11 @@ class Findings:
 
     def judge_the_rest(self, report: Report) -> None:
         """Fill in the verdict if no entry is wrong: too wide an error bar, a kink, or ok."""
+        report.unseen = [
+            name
+            for name, a, n in zip(self.names, self.analytic, self.numeric, strict=True)
+            if a.size and not n.value.any() and not a.any()
+        ]
         most = moves(self.numeric)
         uncertain = [n.too_wide(a, most) for a, n in zip(self.analytic, self.numeric, strict=True)]
         for name, wide in zip(self.names, uncertain, strict=True):

@@ -23,7 +23,6 @@ class Subject:
         arrays: their values in float64, which the check perturbs in place.
         eps: the precision that the function computes in; its values are points of that grid.
         notes: sentences for the report, e.g. about casts.
-        unseen: what the inputs cannot show, as far as it is known before any derivative.
         restores: functions that undo what preparing changed, called in reverse order.
     """
 
@@ -31,7 +30,6 @@ class Subject:
         self.names, self.arrays = names, arrays
         self.eps = EPS
         self.notes: list[str] = []
-        self.unseen: list[str] = []
         self.restores: list[Callable[[], None]] = []
 
     def value(self) -> Array:
@@ -54,6 +52,10 @@ class Subject:
         """
         raise NotImplementedError
 
+    def conditions(self) -> list[Array]:
+        """The conditions of every `where` in the latest record, as far as it shows them."""
+        return []
+
     def close(self) -> None:
         """Put everything back as it was."""
         while self.restores:
@@ -73,23 +75,25 @@ def argument_names(f: Callable[..., Any], count: int) -> list[str]:
         known = f.inputs
     else:
         try:
-            known = _positional(f)
+            known = [p.name for p in positional(f)]
         except (TypeError, ValueError):
             known = ()
     return [known[i] if i < len(known) else f"input{i}" for i in range(count)]
 
 
-def _positional(f: Callable[..., Any]) -> list[str]:
-    """The positional parameters of a function, or of the forward of a Module or a Function."""
+def positional(f: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The positional parameters of a function, or of the forward of a Module or a Function.
+
+    Raises:
+        TypeError, ValueError: it has no signature.
+    """
     owner = getattr(f, "__self__", None)
     applied = isinstance(owner, type) and getattr(f, "__name__", "") == "apply"
     forward = getattr(owner if applied else f, "forward", f)
-    names = [
-        name
-        for name, p in inspect.signature(forward).parameters.items()
-        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
-    return names[1:] if applied and names[:1] == ["ctx"] else names
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    found = [p for p in inspect.signature(forward).parameters.values() if p.kind in kinds]
+    # the context is no input, unless `setup_context` gets it
+    return found[1:] if applied and "setup_context" not in vars(owner) else found
 
 
 Place = tuple[Any, ...]

@@ -32,12 +32,14 @@ class EngineSubject(Subject):
         super().__init__(names, [tensor.node.value for tensor in tensors])
         self.tensors, self.compute = tensors, compute
         self.constants: list[Tensor] = []  # given, but not differentiated
+        self.latest: Tensor | None = None  # what was recorded last
 
     def value(self) -> Array:
         return np.array(self.compute().node.value, copy=True)
 
     def record(self) -> tuple[Array, Pull]:
         y, nodes = self.compute(), [tensor.node for tensor in self.tensors]
+        self.latest = y
         value = y.node.value
         if isinstance(value, np.ndarray) and not any(value is array for array in self.arrays):
             value.flags.writeable = False  # a vjp that writes into it raises an error
@@ -55,6 +57,11 @@ class EngineSubject(Subject):
             return [found.get(node) for node in nodes]
 
         return np.array(y.node.value, copy=True), pull
+
+    def conditions(self) -> list[Array]:
+        nodes = Graph.of(self.latest).nodes if self.latest is not None else []
+        found = [n.inputs[0] for n in nodes if n.op is not None and n.op.name == "where"]
+        return [np.asarray(condition.value) for condition in found if condition is not None]
 
     def gradient_in_float32(self, cotangent: Array) -> list[Any] | None:
         nodes = [tensor.node for tensor in [*self.tensors, *self.constants]]

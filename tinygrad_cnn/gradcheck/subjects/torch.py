@@ -70,6 +70,7 @@ class TorchSubject(Subject):
         super().__init__(names, arrays)
         self.variables, self.run, self.dtype = variables, run, dtype
         self.torch = sys.modules["torch"]
+        self.latest: Any = None  # what was recorded last
 
     def leaves(self, dtype: Any) -> list[Any]:
         """New tensors of the current arrays, on their devices; they require a gradient."""
@@ -96,7 +97,7 @@ class TorchSubject(Subject):
 
     def _record(self, dtype: Any) -> tuple[Array, Pull]:
         torch, leaves = self.torch, self.leaves(dtype)
-        y = self.compute(leaves, dtype)
+        y = self.latest = self.compute(leaves, dtype)
 
         def pull(cotangent: Array) -> list[Any]:
             if not y.requires_grad:
@@ -109,6 +110,19 @@ class TorchSubject(Subject):
             return [None if g is None else _array(g.to_dense()) for g in found]
 
         return _array(y), pull
+
+    def conditions(self) -> list[Array]:
+        found, known = [], set()
+        waiting = [getattr(self.latest, "grad_fn", None)]
+        while waiting:
+            function = waiting.pop()
+            if function is None or function in known:
+                continue
+            known.add(function)
+            if function.name() == "WhereBackward0":
+                found.append(np.array(function._saved_condition.cpu().numpy()))
+            waiting += [following for following, _ in function.next_functions]
+        return found
 
     def gradient_in_float32(self, cotangent: Array) -> list[Any] | None:
         before = self.torch.get_default_dtype()
