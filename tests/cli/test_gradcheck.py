@@ -133,3 +133,67 @@ def test_bad_input_is_one_sentence(
     assert result.stdout == ""
     assert words in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+TORCH = """
+import torch
+from torch import nn
+
+class Square(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, w):
+        ctx.save_for_backward(x, w)
+        return w * x**2
+    @staticmethod
+    def backward(ctx, g):
+        x, w = ctx.saved_tensors
+        return g * w * x, g * x**2
+
+class Scale(nn.Module):
+    def __init__(self, channels=3):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels, 1))
+        self.linear = nn.Linear(2, 2)
+    def forward(self, x):
+        return Square.apply(self.weight, self.linear(x))
+
+def distance(p, t):
+    return ((p - t) ** 2).mean()
+"""
+
+
+@pytest.fixture
+def torch_file(tmp_path: Path) -> Path:
+    pytest.importorskip("torch")
+    path = tmp_path / "torchlayers.py"
+    path.write_text(TORCH)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "code", "words"),
+    [
+        ("Square", ["-i", "2,3", "-i", "3"], 1, "'x' is off by a constant factor of 1/2"),
+        ("Square.apply", ["-i", "2,3", "-i", "3"], 1, "gradcheck Square.apply: wrong"),
+        ("Scale", ["-i", "3,2"], 1, "linear.weight: right"),
+        ("Scale(4)", ["-i", "4,2", "--eval"], 1, "moved off its constant value first: weight"),
+        ("nn.BatchNorm1d(2)", ["-i", "4,2"], 0, "the gradient is right"),
+        ("distance", ["-i", "2", "-i", "2", "--order", "3"], 0, "order 3"),
+        ("Square", ["-i", "2,3"], 2, "takes 2 inputs (x, w)"),
+        ("Sqare", ["-i", "2,3"], 2, "did you mean Square?"),
+        ("Scale(5)", ["-i", "4,2"], 2, "the function failed"),
+    ],
+)
+def test_layers_of_pytorch(
+    torch_file: Path, name: str, options: list[str], code: int, words: str
+) -> None:
+    first, again = (run(f"{torch_file}:{name}", *options) for _ in range(2))
+    assert first.exit_code == code, first.output
+    assert words in " ".join((first.output + first.stderr).split()), first.output
+    assert first.output == again.output
+
+
+def test_all_layers_of_a_file_of_pytorch(torch_file: Path) -> None:
+    result = run(torch_file, "-i", "3,2", "-i", "3,1")
+    assert result.exit_code == 1
+    assert "2 checked: 0 right, 2 wrong" in result.output, result.output

@@ -261,9 +261,30 @@ def test_a_vjp_that_writes_into_what_it_is_given(spoilt: int) -> None:
     assert "read-only" in report.diagnosis
 
 
-def test_bad_arguments_raise() -> None:
-    for arguments in ({"order": 3}, {"mode": "some"}):
-        with pytest.raises(OptionError):
-            tg.gradcheck(tg.tanh, x3, **arguments)
-    with pytest.raises(OptionError, match="nothing to differentiate"):
-        tg.gradcheck(tg.tanh, np.array([1, 2]))
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"order": 0}, "order must be 1, 2, 3"),
+        ({"order": 1.5}, "order must be"),
+        ({"order": 2, "vjp": lambda g, x: g}, "leave vjp out"),
+        ({"vjp": "g"}, "vjp must be a function"),
+        ({"mode": "some"}, "'full' or 'random', got 'some'"),
+        ({"seed": -1}, "seed must be a whole number of at least 0, got -1"),
+        ({"seed": "a"}, "seed must be"),
+        ({"rtol": "a"}, "rtol must be a number of at least 0, got 'a'"),
+        ({"atol": -1e-6}, "atol must be"),
+        ({"rtol": float("nan")}, "rtol must be"),
+        ({"inputs": [1.0, 2.0]}, "2 numbers"),
+        ({"inputs": [[1.0, 2.0]]}, "nothing to differentiate.*input 0 is a list"),
+        ({"inputs": {"x": x3}}, "got dict"),
+        ({"inputs": np.array([1, 2])}, "nothing to differentiate"),
+    ],
+)
+def test_bad_arguments_raise(arguments: Any, words: str) -> None:
+    with pytest.raises(OptionError, match=words):
+        tg.gradcheck(tg.tanh, **{"inputs": x3, **arguments})
+
+
+def test_a_list_of_numbers_that_are_inputs() -> None:
+    assert tg.gradcheck(lambda a, b: a * b, [1.0, 2.0])
+    assert tg.gradcheck(lambda *x: x[0] * x[1], [1.0, 2.0])

@@ -5,7 +5,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def torchvision():
-    """Beside a build that does not fit it, it lacks its own kernels, which no network here needs."""
+    """Beside another build its own kernels are missing; no network here needs them."""
     torch = pytest.importorskip("torch")
     try:
         return pytest.importorskip("torchvision")

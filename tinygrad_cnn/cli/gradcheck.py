@@ -16,8 +16,8 @@ def gradcheck(
         str,
         typer.Argument(
             metavar="FILE.py[:NAME]",
-            help="An op, a Module, a function of Tensors, or an expression such as Scale(3); "
-            "without a name, every op and Module in the file.",
+            help="An op, a Module, a function of Tensors, or an expression such as Scale(3), also "
+            "PyTorch's; without a name, every op, Module and autograd Function in the file.",
         ),
     ],
     shapes: Annotated[
@@ -25,7 +25,7 @@ def gradcheck(
         typer.Option("--input", "-i", help="The shape of an input, as 2,3,8,8; once for each."),
     ] = None,
     order: Annotated[
-        int, typer.Option(min=1, max=2, help="2 checks the gradient of the gradient, too.")
+        int, typer.Option(min=1, help="2 checks the gradient of the gradient, too; 3 …")
     ] = 1,
     evaluation: Annotated[
         bool, typer.Option("--eval", help="Modules in evaluation mode, not in training mode.")

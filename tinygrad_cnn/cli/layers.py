@@ -18,9 +18,10 @@ from ..errors import OptionError, TinygradError
 from ..gradcheck.check import gradcheck
 from ..gradcheck.points import draw_inputs, spread_constants
 from ..gradcheck.report import Report
-from ..nn.module import Module
+from ..gradcheck.subjects.base import positional
 from ..ops.registry import OPS
-from .pyfile import TARGET, instance, named, run_file
+from .libraries import as_library, is_function, is_module, library_of
+from .pyfile import TARGET, instance, named, run_file, seed_torch
 
 RIGHT, WRONG, UNCHECKED = 0, 1, 2  # exit codes
 
@@ -67,7 +68,9 @@ def check_file(
 
     Args:
         target: ``FILE.py``, or ``FILE.py:NAME``, where NAME is an op, a Module, its class, a
-            function of Tensors, or an expression such as ``Scale(3)``.
+            function of Tensors, or an expression such as ``Scale(3)``. Modules and autograd
+            Functions may be PyTorch's. So may functions, and JAX's, of a file that imports this
+            library and not the project.
         shapes: of the inputs, which are drawn from the standard normal distribution. Where a whole
             file is checked, each layer takes as many of them as it has inputs.
         order, mode: as for `gradcheck`.
@@ -91,19 +94,22 @@ def check_file(
     if not shapes:
         raise OptionError("gradcheck: give the shape of each input, as in --input 2,3,8,8")
     defaults.manual_seed(seed)
+    seed_torch(path, seed)
     file = run_file(path)
 
     def check(shown: str, value: Any) -> Checked:
         defaults.manual_seed(seed)
-        layer = _layer(path, shown, value)
+        seed_torch(path, seed)
+        layer: Any = _layer(path, shown, value)
         wanted = _shapes(shown, layer, shapes, whole_file=name is None)
         random = np.random.default_rng(seed)
         note = []
-        if isinstance(layer, Module):
+        if is_module(layer):
             layer.train(not evaluation)
             moved = spread_constants(layer, random)
             note = [f"moved off its constant value first: {', '.join(moved)}"] if moved else []
-        report = gradcheck(layer, draw_inputs(wanted, random), order=order, mode=mode, seed=seed)
+        inputs = as_library(library_of(layer, file), draw_inputs(wanted, random))
+        report = gradcheck(layer, inputs, order=order, mode=mode, seed=seed)
         report.notes = [*note, *report.notes]
         report.command = _command(f"{path}:{shown}", wanted, order, evaluation, mode, seed)
         return Checked(shown, report)
@@ -128,15 +134,17 @@ def layers(file: ModuleType) -> dict[str, Any]:
     found: dict[str, Any] = {}
     known = {id(op) for op in OPS.values()}
     values = {n: v for n, v in vars(file).items() if not n.startswith("_")}
-    instances = {type(value) for value in values.values() if isinstance(value, Module)}
+    instances = {type(value) for value in values.values() if is_module(value)}
     for name, value in values.items():
         if isinstance(value, Op):
             mine = id(value) not in known
-        elif isinstance(value, type) and issubclass(value, Module):
+        elif is_function(value):
+            mine = value.__module__ == file.__name__
+        elif isinstance(value, type) and is_module(value):
             mine = value.__module__ == file.__name__ and value not in instances
             mine = mine and not any(value in kind.__mro__[1:] for kind in instances)
         else:
-            mine = isinstance(value, Module)
+            mine = is_module(value)
         if mine and not any(value is other for other in found.values()):
             found[name] = value
     return found
@@ -144,7 +152,9 @@ def layers(file: ModuleType) -> dict[str, Any]:
 
 def _layer(path: Path, name: str, value: Any) -> Callable[..., Any]:
     """What the name stands for, ready to be called: of a class, an instance."""
-    if isinstance(value, type) and issubclass(value, Module):
+    if is_function(value):
+        return value.apply
+    if isinstance(value, type) and is_module(value):
         return instance(path, name, value)
     if not callable(value) or isinstance(value, type):
         kind = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
@@ -160,19 +170,17 @@ def _shapes(
     Raises:
         OptionError: there are too few or too many.
     """
-    forward = layer.forward if isinstance(layer, Module | Op) else layer
+    forward = layer.forward if isinstance(layer, Op) else layer
     if isinstance(forward, np.ufunc):
         inputs = list(layer.inputs) if isinstance(layer, Op) else []
         least = most = forward.nin
     else:
-        parameters = inspect.signature(forward).parameters.values()
-        positional = [
-            p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-        ]
-        inputs = [p.name for p in positional]
-        least = sum(p.default is p.empty for p in positional)
-        most = len(positional)
-        if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        parameters = positional(forward)
+        inputs = [p.name for p in parameters]
+        least = sum(p.default is p.empty for p in parameters)
+        most = len(parameters)
+        signature = inspect.signature(getattr(forward, "forward", forward))
+        if any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values()) and not inputs:
             most = max(most, len(shapes))
     if len(shapes) < least or (len(shapes) > most and not whole_file):
         takes = f"{most} input{'s' * (most != 1)}" if least == most else f"{least} to {most} inputs"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,9 @@ from ..models import MODELS
 from ..nn import Module
 from ..train import checkpoint
 from .batch import Asked, Batch
+from .libraries import is_module
 from .options import build_model
-from .pyfile import TARGET, instance, named, run_file
+from .pyfile import TARGET, instance, named, run_file, seed_torch
 
 PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt")
 Types = Sequence[InputType | None]
@@ -143,27 +143,26 @@ def _of_a_file(target: str, example: Any, training: bool, seed: int) -> Module:
     found = TARGET.fullmatch(target)
     assert found is not None
     path, name = Path(found["path"]), found["name"]
-    if path.is_file() and b"torch" in path.read_bytes():
-        _seed_torch(seed)
+    seed_torch(path, seed)
     file = run_file(path)
     if name is None:
         names = [
             n
             for n, value in vars(file).items()
-            if _is_network(value) and (not isinstance(value, type) or _is_of(value, file))
+            if is_module(value) and (not isinstance(value, type) or _is_of(value, file))
         ]
         if len(names) != 1:
             has = f"several networks ({', '.join(names)})" if names else "no network"
             raise OptionError(f"{path}: has {has}; name one, as in {path}:Net")
         (name,) = names
     value = named(path, file, name)
-    if isinstance(value, type) and _is_network(value):
+    if isinstance(value, type) and is_module(value):
         value = instance(path, name, value)
-    elif callable(value) and not isinstance(value, type) and not _is_network(value):
+    elif callable(value) and not isinstance(value, type) and not is_module(value):
         raise OptionError(f"{path}:{name}: is a function; write the call out, as in {name}()")
     if isinstance(value, Module):
         return value
-    if not _is_network(value) or isinstance(value, type):
+    if not is_module(value) or isinstance(value, type):
         kind = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
         raise OptionError(
             f"{path}:{name}: a network of PyTorch or of tinygrad_cnn is needed, not {kind}"
@@ -175,23 +174,8 @@ def _of_a_file(target: str, example: Any, training: bool, seed: int) -> Module:
     return from_torch(value, tuple(map(torch.from_numpy, arrays)), training=training)
 
 
-def _is_network(value: Any) -> bool:
-    """Whether it is a Module or a class of them, of ours or of PyTorch's, if that is in use."""
-    torch = sys.modules.get("torch")
-    kinds = (Module, torch.nn.Module) if torch is not None else (Module,)
-    return issubclass(value, kinds) if isinstance(value, type) else isinstance(value, kinds)
-
-
 def _is_of(kind: type, file: Any) -> bool:
     return kind.__module__ == file.__name__
-
-
-def _seed_torch(seed: int) -> None:
-    try:
-        import torch
-    except ImportError:  # the file will say so itself, if it needs PyTorch
-        return
-    torch.manual_seed(seed)
 
 
 def _types(model: Module) -> Types:

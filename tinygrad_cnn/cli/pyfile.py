@@ -51,6 +51,17 @@ def run_file(path: Path) -> ModuleType:
     return file
 
 
+def seed_torch(path: Path, seed: int) -> None:
+    """Seed PyTorch's generator, if a file speaks of PyTorch."""
+    if not path.is_file() or b"torch" not in path.read_bytes():
+        return
+    try:
+        import torch
+    except ImportError:  # the file will say so itself, if it needs PyTorch
+        return
+    torch.manual_seed(seed)
+
+
 def named(path: Path, file: ModuleType, name: str) -> Any:
     """What a name in a file that was run stands for, or an expression such as ``make(3)``.
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import DtypeError, ShapeError
-from .subject import Array, Pull, Subject
+from .subjects.base import Array, Pull, Subject
 
 
 class Analytic(NamedTuple):

@@ -10,13 +10,16 @@ import numpy as np
 from ..errors import OptionError
 from ..kernels.heap import keep_freed_memory
 from .analytic import Analytic, gradients, jacobians
+from .arguments import check_options
 from .contract import breach, float32_notes
 from .directions import check_directions
 from .findings import Findings
-from .jacobian import LEFT, Numeric, Tolerance, moves, numerical_jacobian
+from .jacobian import Numeric, Tolerance, moves, numerical_jacobian
 from .report import Report
 from .snippet import Given, call, name_of
-from .subject import Array, EngineSubject, Pull, Subject, prepare
+from .subjects import prepare
+from .subjects.base import Array, Pull, Subject
+from .unseen import tell_unseen
 
 MOST_ENTRIES = 20_000_000
 MANY_ENTRIES = 100_000
@@ -31,6 +34,7 @@ def gradcheck(
     seed: int = 0,
     rtol: float | None = None,
     atol: float | None = None,
+    nondet_tol: float = 0.0,
 ) -> Report:
     """Compare a gradient with numerical derivatives that come with their own error bars.
 
@@ -42,17 +46,23 @@ def gradcheck(
     Args:
         f: a function of Tensors, an op, or a Module. The parameters of a Module are checked, too;
             it stays in its mode, training or evaluation. With `vjp`, a function of plain arrays.
-        inputs: a Tensor, array or float, or a sequence of them. All floating ones are checked. But
-            if any Tensor has ``requires_grad=True``, only such Tensors are.
+            Also a function, an ``autograd.Function.apply`` or a Module of PyTorch, and a function
+            of JAX: the inputs tell which. If such a function refuses float64, it is checked in its
+            inputs' dtype, by the error bar that this allows, and a note says so.
+        inputs: a Tensor, array or float, or a sequence of them (of PyTorch and JAX, also nested).
+            All floating ones are checked. But if any Tensor has ``requires_grad=True``, only such
+            Tensors are.
         vjp: for plain-array functions: ``vjp(cotangent, *arrays)`` returns the gradient for each
             array (a tuple; None for one without).
-        order: 2 checks the gradient of the gradient, too.
+        order: 2 checks the gradient of the gradient, too; 3 and more the gradients of that.
         mode: "full" compares whole Jacobians. "random" is for large functions: it compares slopes
             along one random direction in each input and parameter, and checks a whole network in
             seconds. Its report has no Jacobians; `analytic` holds the gradients of ⟨cotangent, f⟩.
         seed: seeds the random cotangents and directions.
         rtol, atol: a difference of ``rtol · |numeric| + atol`` is allowed beyond the error bar.
-            By default rtol is 1e-6, and atol is 1e-12 times the input's largest derivative.
+            By default rtol is 1e-6, and atol is 1e-12 times the input's largest derivative; for a
+            function that refuses float64, √eps and 100 eps of its dtype.
+        nondet_tol: how far two runs, or two backward passes, may differ.
 
     Returns:
         A `Report`: true if right, with `.verdict`, `.diagnosis`, `.worst` and the Jacobians.
@@ -77,45 +87,51 @@ def gradcheck(
         >>> bool(tg.gradcheck(linear, [np.ones((4, 3)), w], vjp=linear_vjp))
         True
 
-        A ``torch.autograd.Function`` or a JAX function is wrapped like this::
-
-            def vjp(g, x):  # PyTorch
-                leaf = torch.tensor(x, requires_grad=True)
-                Square.apply(leaf).backward(torch.tensor(g))
-                return leaf.grad.numpy()
-
-            tg.gradcheck(lambda x: Square.apply(torch.tensor(x)).numpy(), x, vjp=vjp)
-
-            jax.config.update("jax_enable_x64", True)
-            tg.gradcheck(
-                lambda x: np.asarray(f(x)), x,
-                vjp=lambda g, x: np.asarray(jax.vjp(f, x)[1](g)[0]),
-            )
+        A function of PyTorch's or JAX's is checked as it is: ``tg.gradcheck(Square.apply, x)`` for
+        a ``torch.autograd.Function``, ``tg.gradcheck(module, x)``, ``tg.gradcheck(jax_function,
+        (x, w))``, where the inputs are Tensors of PyTorch or arrays of JAX.
     """
-    if order not in (1, 2):
-        raise OptionError(f"gradcheck: order must be 1 or 2, got {order!r}")
-    if mode not in ("full", "random"):
-        raise OptionError(f"gradcheck: mode must be 'full' or 'random', got {mode!r}")
-    if order == 2 and vjp is not None:
-        raise OptionError("gradcheck: order=2 needs a function of Tensors; leave vjp out")
+    check_options(f, inputs, vjp, order, mode, seed, rtol, atol, nondet_tol)
     given = Given.of(inputs)
     with np.errstate(all="ignore"), prepare(f, inputs, vjp) as subject:
-        tolerance = Tolerance(1e-6 if rtol is None else rtol, atol)
-        check = _Check(subject, np.random.default_rng(seed), tolerance, mode)
-        report = check.run()
-        if order == 2 and report.verdict in ("ok", "kink"):
-            assert isinstance(subject, EngineSubject)
-            v = np.random.default_rng(seed).standard_normal(check.shape)
-            first, check = report, _Check(subject.gradient(v), check.random, tolerance, mode)
+        tolerance = Tolerance.of(rtol, atol, subject.eps, nondet_tol)
+        random = np.random.default_rng(seed)
+        check = _Check(subject, random, tolerance, mode)
+        report, notes, evaluations = check.run(), subject.notes, 0
+        if report:
+            first = check
+
+            def again() -> Report:
+                return _Check(first.subject, random, tolerance, mode).run()
+
+            tell_unseen(report, subject, check.evaluate, again)
+            report.evaluations = check.evaluations
+        unseen, to_try = report.unseen, report.what_to_try
+        for k in range(2, order + 1):
+            if report.verdict not in ("ok", "kink"):
+                break
+            # the gradient of the gradient so far, along a random cotangent
+            v = np.random.default_rng(seed + k - 2).standard_normal(check.shape)
+            subject = subject.gradient(v, "cotangent" if k == 2 else f"cotangent {k - 1}")
+            evaluations += report.evaluations
+            check = _Check(subject, random, tolerance, mode)
             report = check.run()
-            report.evaluations += first.evaluations
             if report.verdict != "ok":
-                report.diagnosis = f"second order: {report.diagnosis}"
-        report.notes = [*subject.notes, *report.notes]
+                report.diagnosis = f"{_ordinal(k)} order: {report.diagnosis}"
+            elif unseen:
+                report.diagnosis = f"right as far as it goes: {unseen[0]}"
+            report.unseen, report.what_to_try = unseen, report.what_to_try or to_try
+        report.evaluations += evaluations
+        report.notes = [*notes, *report.notes]
     report.function, report.order, report.mode, report.seed = name_of(f), order, mode, seed
     report.given = given
     report.call = call(f, vjp, order=order, mode=mode, seed=seed, rtol=rtol, atol=atol)
     return report
+
+
+def _ordinal(k: int) -> str:
+    known = {2: "second", 3: "third", 4: "fourth", 5: "fifth"}
+    return known.get(k, f"{k}th")
 
 
 RANDOM = (
@@ -184,8 +200,10 @@ class _Check:
         if any(mask.any() for mask in wrong):
             most = moves(numeric)[:, None]
             for mask, a, n in zip(wrong, claimed.jacobians, numeric, strict=True):
-                mask &= ~(np.abs(a - n.value) <= LEFT * most / n.scale)
-        return Findings(self.subject.names, self.pristine, here, *claimed, numeric, wrong)
+                mask &= ~(np.abs(a - n.value) <= self.tolerance.left * most / n.scale)
+        return Findings(
+            self.subject.names, self.pristine, here, *claimed, numeric, wrong, self.subject.eps
+        )
 
     def _run_directions(self, here: Array, pull: Pull) -> Report:
         cotangent = self.random.standard_normal(here.size)
@@ -248,7 +266,7 @@ class _Check:
         if not np.isfinite(here).all():
             at = tuple(map(int, np.argwhere(~np.isfinite(here))[0]))
             raise _Stop("error", f"the function's value is {here[at]} at output {list(at)}")
-        if again.shape != here.shape or not _equal(here, again):
+        if again.shape != here.shape or not self._equal(here, again):
             raise _Stop("nondeterministic", RANDOM)
         return here, pull
 
@@ -260,16 +278,19 @@ class _Check:
                 array[...] = before
                 raise _Stop("error", f"{what} modified its input '{name}' in place", "modified")
 
+    def _equal(self, one: Array, other: Array) -> bool:
+        return np.allclose(one, other, rtol=1e-12, atol=self.tolerance.repeated)
+
     # --- the verdict -----------------------------------------------------------------------------
 
     def _judge(self, found: Findings, pull: Pull) -> Report:
         report = found.report()
         if report.verdict != "ok":
             return report
-        if found.any_wrong and not _equal(self.evaluate(), found.here.reshape(-1)):
+        if found.any_wrong and not self._equal(self.evaluate(), found.here.reshape(-1)):
             raise _Stop("nondeterministic", RANDOM)
         try:
-            breached = breach(self.subject, pull, found, self.random)
+            breached = breach(self.subject, pull, found, self.random, self.tolerance.repeated)
         except Exception as error:
             raise _Stop(
                 "error", f"the backward pass failed: {_message(error)}", "failed"
@@ -280,8 +301,7 @@ class _Check:
             found.explain(report, self._elsewhere)
         else:
             found.judge_the_rest(report)
-            if isinstance(self.subject, EngineSubject):
-                report.notes += float32_notes(self.subject, pull, found, self.random)
+            report.notes += float32_notes(self.subject, pull, found, self.random)
         return report
 
     def _elsewhere(self, arrays: list[Array]) -> tuple[list[Array], list[Array]] | None:
@@ -299,10 +319,6 @@ class _Check:
             for array, value in zip(self.subject.arrays, before, strict=True):
                 array[...] = value
         return claimed, found
-
-
-def _equal(one: Array, other: Array) -> bool:
-    return np.allclose(one, other, rtol=1e-12, atol=0)
 
 
 def _message(error: Exception) -> str:

@@ -6,7 +6,9 @@ import numpy as np
 
 from .analytic import gradients
 from .findings import Findings
-from .subject import EngineSubject, Pull, Subject
+from .jacobian import LEFT_NARROW
+from .numeric import EPS
+from .subjects.base import Pull, Subject
 
 CANCELLED = 1e-10  # relative to the largest gradient: smaller ones may be a 0 with rounding error
 SCALED = 1e-3  # relative to the largest element: the error allowed in a scaled gradient
@@ -15,10 +17,16 @@ FLOAT32 = 1e-3  # relative to the largest element: the error allowed in a float3
 
 
 def breach(
-    subject: Subject, pull: Pull, found: Findings, random: np.random.Generator
+    subject: Subject,
+    pull: Pull,
+    found: Findings,
+    random: np.random.Generator,
+    repeated: float = 0.0,
 ) -> tuple[str, str, str] | None:
     """Verdict, pattern and diagnosis if backward is not linear or not repeatable; else None."""
-    size = found.here.size
+    size, share, least = found.here.size, 1e-5, 1e-11
+    if subject.eps > EPS:
+        share = least = LEFT_NARROW * subject.eps
     v = random.standard_normal(size)
     once, twice = (gradients(subject, pull, v.copy()) for _ in range(2))
     zero = gradients(subject, pull, np.zeros(size))
@@ -29,8 +37,8 @@ def breach(
         finite = np.isfinite(analytic).all(axis=0)
         rows = np.where(finite, analytic, 0.0)
         natural = numeric.size / numeric.scale
-        rounding = np.abs(v) @ (1e-5 * np.abs(rows) + 1e-11 * np.nan_to_num(natural))
-        if not np.allclose(g, h, rtol=1e-10, atol=0, equal_nan=True):
+        rounding = np.abs(v) @ (share * np.abs(rows) + least * np.nan_to_num(natural))
+        if not np.allclose(g, h, rtol=1e-10, atol=repeated, equal_nan=True):
             what = f"two backward passes gave different gradients for '{name}'"
             return "nondeterministic", "", what
         if z is not None and np.any(z.reshape(-1)[finite]):
@@ -61,7 +69,7 @@ def breach(
 
 
 def float32_notes(
-    subject: EngineSubject, pull: Pull, found: Findings, random: np.random.Generator
+    subject: Subject, pull: Pull, found: Findings, random: np.random.Generator
 ) -> list[str]:
     """Notes on inputs whose gradient in float32, the dtype of training, differs from float64."""
     v = random.standard_normal(found.here.size)

@@ -11,8 +11,9 @@ import numpy as np
 from . import diagnose
 from .case import Case
 from .jacobian import Numeric, moves
+from .numeric import EPS
 from .report import Entry, Kink, Report
-from .subject import Array
+from .subjects.base import Array
 
 SHOWN = 6  # wrong entries in a report
 
@@ -28,6 +29,7 @@ class Findings:
     missing: list[bool]  # no gradient came back at all
     numeric: list[Numeric]
     wrong: list[Array]
+    eps: float = EPS
 
     @property
     def any_wrong(self) -> bool:
@@ -69,6 +71,7 @@ class Findings:
                 float(numeric.left[i, j]),
                 float(numeric.right[i, j]),
                 float(self.analytic[k][i, j]),
+                1e-6 if self.eps <= EPS else self.eps**0.5,
             )
             for i, j in np.argwhere(numeric.kink)
         ]
@@ -134,6 +137,11 @@ class Findings:
 
     def judge_the_rest(self, report: Report) -> None:
         """Fill in the verdict if no entry is wrong: too wide an error bar, a kink, or ok."""
+        report.unseen = [
+            name
+            for name, a, n in zip(self.names, self.analytic, self.numeric, strict=True)
+            if a.size and not n.value.any() and not a.any()
+        ]
         most = moves(self.numeric)
         uncertain = [n.too_wide(a, most) for a, n in zip(self.analytic, self.numeric, strict=True)]
         for name, wide in zip(self.names, uncertain, strict=True):

@@ -13,7 +13,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .groups import together
-from .numeric import KINK, Curve, Derivative, Quick, careful, central, scales, standard_step
+from .numeric import (
+    EPS,
+    KINK,
+    Curve,
+    Derivative,
+    Quick,
+    careful,
+    central,
+    on_grid,
+    scales,
+    standard_step,
+)
 
 Array = np.ndarray[Any, Any]
 
@@ -21,6 +32,7 @@ UNRESOLVED = 1e-4  # a bar wider than this share of the largest slope is measure
 TOO_WIDE = 0.02  # ... and one wider than this share is too uncertain to judge by
 NEGLIGIBLE = 1e-11  # ... unless it is below this share of |f| / |x|
 LEFT = 1e-12  # relative to terms that cancel: the rounding error of the backward pass
+LEFT_NARROW = 100  # ... in units of the precision of a function that takes no float64
 NOTHING = 1e-8  # a slope below this share of an output's other slopes may stay uncertain
 TRUNCATED = 1e-9  # relative to an output's largest slope: error that one difference cannot show
 CONFIRMED = 3  # how many of the worst columns go through the ladder before a verdict of "wrong"
@@ -63,11 +75,26 @@ class Tolerance(NamedTuple):
     """What is allowed beyond the error bar."""
 
     relative: float = 1e-6  # a smaller difference is rounding, not a mistake
-    absolute: float | None = None  # None: 1e-12 of the input's largest slope
+    absolute: float | None = None  # None: `left` of the input's largest slope
+    eps: float = EPS  # the precision that the function computes in
+    repeated: float = 0.0  # how far two runs may differ
+
+    @classmethod
+    def of(
+        cls, rtol: float | None, atol: float | None, eps: float, repeated: float = 0.0
+    ) -> Tolerance:
+        """The caller's, or what suits the precision."""
+        usual = 1e-6 if eps <= EPS else eps**0.5
+        return cls(usual if rtol is None else rtol, atol, eps, repeated)
+
+    @property
+    def left(self) -> float:
+        """What rounding leaves of terms that cancel, relative to them."""
+        return LEFT if self.eps <= EPS else LEFT_NARROW * self.eps
 
     def wrong(self, claimed: Array, found: Numeric) -> Array:
         """The entries that differ by more than bar and tolerance allow; never those at a kink."""
-        absolute = 1e-12 * found.largest if self.absolute is None else self.absolute
+        absolute = self.left * found.largest if self.absolute is None else self.absolute
         allowed = found.bar + self.relative * np.abs(found.value) + absolute
         off = ~(np.abs(claimed - found.value) <= allowed)
         return off & ~found.kink & np.isfinite(found.bar) if off.any() else off
@@ -91,8 +118,8 @@ def numerical_jacobian(
         tolerance: differences within it are not measured again.
         random: draws the steps of groups, and the coordinates to try if no output moves.
     """
-    scale = scales(x)
-    first = _differences(evaluate, x, here, claimed, scale, random)
+    scale, eps = scales(x), tolerance.eps
+    first = _differences(evaluate, x, here, claimed, scale, random, eps)
     slope, bar, asymmetry, _, size = first
     reach = np.where(np.isfinite(slope), np.abs(slope), 0.0) * scale
     bar = bar + TRUNCATED * np.max(reach, axis=1, keepdims=True, initial=0.0) / scale
@@ -112,7 +139,7 @@ def numerical_jacobian(
 
     def look_closely(j: int, doubted: Array | bool, needed: Array | float) -> None:
         curve = _along(evaluate, x, j)
-        better = careful(curve, x[j], scale[j], here, first.column(j), doubted, needed)
+        better = careful(curve, x[j], scale[j], here, first.column(j), doubted, needed, eps)
         for field in Derivative._fields:
             getattr(found, field)[:, j] = getattr(better, field)
 
@@ -137,14 +164,17 @@ def _differences(
     claimed: Array,
     scale: Array,
     random: np.random.Generator,
+    eps: float,
 ) -> Quick:
     """A central difference for each column: in groups that behave as claimed, else one by one."""
-    step = np.array([standard_step(s) for s in scale])
-    above, below = x + step, x - step
+    step = np.array([standard_step(s, eps) for s in scale])
+    above, below = on_grid(x + step, eps), on_grid(x - step, eps)
     rise, fall = above - x, x - below
     up, down = np.empty(claimed.shape), np.empty(claimed.shape)
     alone = np.ones(x.size, bool)
-    for columns, *moved in together(evaluate, x, here, claimed, step, random):
+    # a narrow function agrees with its claim too loosely to confirm a group
+    groups = together(evaluate, x, here, claimed, step, random) if eps <= EPS else ()
+    for columns, *moved in groups:
         alone[columns] = False
         up[:, columns], down[:, columns], rise[columns], fall[columns], step[columns] = moved
     home = x.copy()
@@ -157,7 +187,7 @@ def _differences(
             x[j] = home[j]
     finally:
         x[...] = home
-    return central(up, down, here[:, None], rise, fall, step)
+    return central(up, down, here[:, None], rise, fall, step, eps)
 
 
 def moves(found: Sequence[Numeric]) -> Array:

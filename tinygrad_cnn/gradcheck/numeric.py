@@ -23,7 +23,8 @@ Array = np.ndarray[Any, Any]
 Curve = Callable[[float], Array]
 
 EPS = float(np.finfo(np.float64).eps)
-ROUNDING = 16 * EPS  # relative to phi: a few rounding errors; careful() measures larger ones
+ERRORS = 16  # rounding errors that are expected in a value of phi; careful() measures larger ones
+ROUNDING = ERRORS * EPS  # relative to phi
 RATIO = 4.0  # ratio of neighbouring steps of the ladder
 DETERMINED = 1e-7  # two differences that agree this well (relative) need no ladder
 SLIGHT = 1e-8  # ... nor if they differ by less than this share of the largest slope
@@ -60,7 +61,7 @@ class Derivative(NamedTuple):
     size: Array  # the largest finite |phi| seen
 
 
-def quick(phi: Curve, at: float, scale: float, here: Array) -> Quick:
+def quick(phi: Curve, at: float, scale: float, here: Array, eps: float = EPS) -> Quick:
     """A central difference at the step that balances truncation and rounding, ∛eps · scale.
 
     Args:
@@ -68,27 +69,39 @@ def quick(phi: Curve, at: float, scale: float, here: Array) -> Quick:
         at: where the derivative is wanted.
         scale: how far `at` must move, roughly, for phi to change by its own size.
         here: phi(at).
+        eps: the precision that phi computes in.
     """
-    return _central(phi, at, standard_step(scale), here)
+    return _central(phi, at, standard_step(scale, eps), here, eps)
 
 
-def standard_step(scale: float) -> float:
+def standard_step(scale: float, eps: float = EPS) -> float:
     """The step at which a central difference is most accurate, for a function of that scale."""
-    return _power_of_two(EPS ** (1 / 3) * scale)
+    return _power_of_two(eps ** (1 / 3) * scale)
 
 
-def _central(phi: Curve, at: float, step: float, here: Array) -> Quick:
-    above, below = at + step, at - step
-    return central(phi(above), phi(below), here, above - at, at - below, step)
+def on_grid(x: Any, eps: float) -> Any:
+    """The nearest numbers that a function of this precision can be given."""
+    if eps <= EPS:
+        return x
+    mantissa, exponent = np.frexp(x)
+    return np.ldexp(np.rint(mantissa * (2 / eps)) * (eps / 2), exponent)
 
 
-def central(up: Array, down: Array, here: Array, rise: Any, fall: Any, step: Any) -> Quick:
+def _central(phi: Curve, at: float, step: float, here: Array, eps: float) -> Quick:
+    above, below = on_grid(at + step, eps), on_grid(at - step, eps)
+    return central(phi(above), phi(below), here, above - at, at - below, step, eps)
+
+
+def central(
+    up: Array, down: Array, here: Array, rise: Any, fall: Any, step: Any, eps: float = EPS
+) -> Quick:
     """The central difference of values above, below and here.
 
     Args:
         up, down, here: phi's values; for many curves, one curve in each column.
         rise, fall: the steps actually taken, after rounding.
         step: the intended step.
+        eps: the precision of the values.
     """
     size = np.maximum(np.abs(up), np.abs(down))  # in place: for many curves these arrays are large
     np.maximum(size, np.abs(here), out=size)
@@ -99,7 +112,7 @@ def central(up: Array, down: Array, here: Array, rise: Any, fall: Any, step: Any
     left = here - down
     left /= fall
     asymmetry -= left
-    return Quick(slope, size * (ROUNDING / step), asymmetry, step, size)
+    return Quick(slope, size * (ERRORS * eps / step), asymmetry, step, size)
 
 
 def careful(
@@ -110,6 +123,7 @@ def careful(
     first: Quick,
     doubted: Array | bool = True,
     needed: Array | float = np.inf,
+    eps: float = EPS,
 ) -> Derivative:
     """The derivative, an error bar that can be relied on, and the one-sided derivatives.
 
@@ -120,8 +134,9 @@ def careful(
             rounded to fewer digits inside.
         needed: if an element's bar is wider than this, the ladder is used even if the two
             differences agree.
+        eps: the precision that phi computes in.
     """
-    second = _central(phi, at, RATIO * first.step, here)
+    second = _central(phi, at, RATIO * first.step, here, eps)
     still = doubted & (first.slope == 0) & (second.slope == 0)
     spread = np.abs(first.slope - second.slope)
     largest = np.max(np.abs(first.slope), initial=0.0)
@@ -137,31 +152,36 @@ def careful(
     found = Derivative(value, spread + first.bar, value.copy(), value.copy(), smooth, second.size)
     for rest, far in ((~settled & ~still, False), (still, True)):
         if rest.any():
-            for mine, better in zip(found, _ladder(phi, at, scale, here, rest, far), strict=True):
+            for mine, better in zip(
+                found, _ladder(phi, at, scale, here, rest, far, eps), strict=True
+            ):
                 mine[rest] = better
     return found
 
 
-def _ladder(phi: Curve, at: float, scale: float, here: Array, rest: Array, far: bool) -> Derivative:
+def _ladder(
+    phi: Curve, at: float, scale: float, here: Array, rest: Array, far: bool, eps: float
+) -> Derivative:
     """The derivative of the elements `rest`, from all steps; if `far`, from larger ones, too."""
     here = here[rest]
-    steps = _steps(at, scale, far)
-    ups, downs = (np.stack([phi(at + s * h)[rest] for h in steps]) for s in (1, -1))
-    rise = np.array([(at + h) - at for h in steps])[:, None]
-    fall = np.array([at - (at - h) for h in steps])[:, None]
+    steps, rounding = _steps(at, scale, far, eps), ERRORS * eps
+    above, below = ([on_grid(at + s * h, eps) for h in steps] for s in (1, -1))
+    ups, downs = (np.stack([phi(t)[rest] for t in points]) for points in (above, below))
+    rise = np.array([t - at for t in above])[:, None]
+    fall = np.array([at - t for t in below])[:, None]
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         up, down, both = ups - here, here - downs, ups - downs
         seen = np.abs(np.concatenate([ups, downs, here[None]]))
         size = np.max(seen, axis=0, where=np.isfinite(seen), initial=0.0)
-        quantum = _quantum(up, rise, down, fall, size)
-        noise_up = _noise(up, rise, np.maximum(np.abs(ups), np.abs(here)), quantum)
-        noise_down = _noise(down, fall, np.maximum(np.abs(downs), np.abs(here)), quantum)
+        quantum = _quantum(up, rise, down, fall, size, rounding)
+        noise_up = _noise(up, rise, np.maximum(np.abs(ups), np.abs(here)), quantum, eps)
+        noise_down = _noise(down, fall, np.maximum(np.abs(downs), np.abs(here)), quantum, eps)
         noise = np.maximum(noise_up, noise_down)
         right, right_bar = _extrapolate(up / rise, rise, noise_up, order=1)
         left, left_bar = _extrapolate(down / fall, fall, noise_down, order=1)
         value, bar = _extrapolate(both / (rise + fall), (rise + fall) / 2, noise, order=2)
-        right, right_bar = _diverging(right, right_bar, up, rise, size, np.abs(ups))
-        left, left_bar = _diverging(left, left_bar, down, fall, size, np.abs(downs))
+        right, right_bar = _diverging(right, right_bar, up, rise, size, np.abs(ups), eps)
+        left, left_bar = _diverging(left, left_bar, down, fall, size, np.abs(downs), eps)
         gap = np.abs(right - left)
         kink = gap > 3 * (left_bar + right_bar) + 1e-5 * np.minimum(np.abs(right), np.abs(left))
         kink &= _persists(up / rise - down / fall, right - left)
@@ -174,12 +194,12 @@ def _ladder(phi: Curve, at: float, scale: float, here: Array, rest: Array, far: 
         for one, one_bar in ((right, right_bar), (left, left_bar)):
             apart = np.abs(value - one)
             bar = np.where(apart > 3 * (bar + one_bar), np.maximum(bar, apart), bar)
-        bar = np.where(quantum > 1e3 * ROUNDING * size, ROUGH * bar, bar)
+        bar = np.where(quantum > 1e3 * rounding * size, ROUGH * bar, bar)
     bar = np.where(np.isnan(value) | np.isnan(bar), np.inf, bar)
     return Derivative(np.where(kink, np.nan, value), bar, left, right, kink, size)
 
 
-def _steps(at: float, scale: float, far: bool) -> list[float]:
+def _steps(at: float, scale: float, far: bool, eps: float) -> list[float]:
     """Steps from an eighth of the scale down; also from the size of `at`, if that is much smaller.
 
     A function that is rounded inside may move only at larger steps. `far` adds steps up to the
@@ -193,15 +213,15 @@ def _steps(at: float, scale: float, far: bool) -> list[float]:
     if 0 < abs(at) < 1e-3 * scale:
         down = int((np.log2(8 * top) - np.log2(abs(at))) / np.log2(RATIO))
         chosen |= {float(np.ldexp(top, -2 * k)) for k in range(down, down + 14)}
-    return sorted((h for h in chosen if h >= 4 * np.spacing(abs(at))), reverse=True)
+    return sorted((h for h in chosen if h >= 4 * np.spacing(abs(at)) * (eps / EPS)), reverse=True)
 
 
-def _noise(change: Array, steps: Array, size: Array, quantum: Array) -> Array:
+def _noise(change: Array, steps: Array, size: Array, quantum: Array, eps: float) -> Array:
     """How uncertain phi's change is at each step: the larger of expected and measured rounding.
 
     At the smallest steps the change should be linear in the step. Any deviation is noise.
     """
-    expected = ROUNDING * np.where(np.isfinite(size), size, np.inf) + 5e-324
+    expected = ERRORS * eps * np.where(np.isfinite(size), size, np.inf) + 5e-324
     slope = change[-5] / steps[-5] if len(steps) > 5 else 0.0 * change[-1]
     odd = np.abs(change[-4:] - slope * steps[-4:])
     measured = np.max(np.where(np.isfinite(odd), odd, 0.0), axis=0)
@@ -251,7 +271,9 @@ def _next_column(table: Array, shrink: Array) -> tuple[Array, Array]:
     return improved, moved
 
 
-def _quantum(up: Array, rise: Array, down: Array, fall: Array, size: Array) -> Array:
+def _quantum(
+    up: Array, rise: Array, down: Array, fall: Array, size: Array, rounding: float
+) -> Array:
     """The height of a staircase, which phi is if it is rounded inside to fewer digits.
 
     Float32 inside has this effect, and so has cancellation, as in 1 + tanh(x) for x far below 0. At
@@ -260,7 +282,7 @@ def _quantum(up: Array, rise: Array, down: Array, fall: Array, size: Array) -> A
     same height. A departure on one side only is a kink or a jump nearby.
     """
     (above, far_above), (below, far_below) = (
-        _departure(change, steps, ROUNDING * size) for change, steps in ((up, rise), (down, fall))
+        _departure(change, steps, rounding * size) for change, steps in ((up, rise), (down, fall))
     )
     higher, lower = np.maximum(above, below), np.minimum(above, below)
     stair = (far_above | far_below) & (lower > higher / ALIKE) & (higher < COARSEST * size)
@@ -310,7 +332,7 @@ def _persists(gaps: Array, gap: Array) -> Array:
 
 
 def _diverging(
-    value: Array, bar: Array, change: Array, steps: Array, size: Array, near: Array
+    value: Array, bar: Array, change: Array, steps: Array, size: Array, near: Array, eps: float
 ) -> tuple[Array, Array]:
     """±inf where the difference quotients grow without end: a jump, or a vertical tangent."""
     last = slice(-8, None)
@@ -318,7 +340,7 @@ def _diverging(
     grows = np.all(quotient[1:] > 1.5 * quotient[:-1], axis=0)
     jumps = quotient[-1] > 0.8 * RATIO * quotient[-2]
     same = np.all(np.sign(change[last]) == np.sign(change[-1]), axis=0)
-    least = np.where(jumps, COARSEST * size, 1e-7 * near[-1])  # a smaller jump may be rounding
+    least = np.where(jumps, COARSEST * size, max(1e-7, 1e3 * eps) * near[-1])  # else rounding
     endless = grows & same & (np.abs(change[-1]) > least)
     return np.where(endless, np.sign(change[-1]) * np.inf, value), np.where(endless, 0.0, bar)
 

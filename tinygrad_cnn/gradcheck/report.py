@@ -38,12 +38,13 @@ class Kink:
     left: float
     right: float
     analytic: float
+    slack: float = 1e-6  # relative: what counts as between them
 
     @property
     def valid(self) -> bool:
         """Whether the analytic value lies between them: a subgradient."""
         low, high = sorted((self.left, self.right))
-        slack = 1e-6 * max(abs(v) for v in (low, high, 0.0) if np.isfinite(v))
+        slack = self.slack * max(abs(v) for v in (low, high, 0.0) if np.isfinite(v))
         return bool(low - slack <= self.analytic <= high + slack) or np.isnan(low)
 
 
@@ -65,6 +66,8 @@ class Report:
             mask of wrong entries: for each input name an array of shape output.shape + input.shape.
         uncertain: the same for a mask of the entries whose error bar is too wide to judge by.
         kinks: where one-sided derivatives differ; `numeric` is nan there.
+        unseen: what these inputs could not show, such as an input that has no influence here.
+        what_to_try: what would be right, or would show more, for what was recognised.
         notes: what was done on the way, e.g. casts.
         evaluations: how often the function was run.
         given: the inputs as the caller gave them, for the snippet.
@@ -85,6 +88,8 @@ class Report:
     kinks: list[Kink] = field(default_factory=list)
     where: list[str] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
+    what_to_try: str = ""
     notes: list[str] = field(default_factory=list)
     order: int = 1
     mode: str = "full"
@@ -104,6 +109,8 @@ class Report:
 
     def __str__(self) -> str:
         lines = [f"gradcheck {self.function}: {self.verdict}", f"  {self.diagnosis}"]
+        lines += [f"  not seen: {told}" for told in self.unseen if told not in self.diagnosis]
+        lines += [f"  what to try: {self.what_to_try}"] if self.what_to_try else []
         if self.entries:
             lines += ["", *_table(self.entries)]
         lines += [f"  {line}" for line in self.where]

@@ -27,20 +27,35 @@ class Given:
         values: an array for each Tensor, array or number; other inputs as they are.
         asking: the positions of Tensors with ``requires_grad``; if there are any, only these
             are checked.
+        made: by position, how an array becomes what was given: code with ``{}`` for the array.
+        library: the line that imports what this code needs.
     """
 
     values: list[Any] = field(default_factory=list)
     asking: list[int] = field(default_factory=list)
+    made: dict[int, str] = field(default_factory=dict)
+    library: str = ""
 
     @classmethod
     def of(cls, inputs: Any) -> Given:
         """A copy of what `gradcheck` was given."""
         listed = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+        torch, jax = sys.modules.get("torch"), sys.modules.get("jax")
+        made, library = {}, ""
+        for i, x in enumerate(listed):
+            if hasattr(torch, "Tensor") and isinstance(x, torch.Tensor):  # type: ignore[union-attr]
+                library = "import torch"
+                listed[i], made[i] = _of_torch(x)
+            elif hasattr(jax, "Array") and isinstance(x, jax.Array):  # type: ignore[union-attr]
+                library = "import jax.numpy as jnp"
+                exact = np.dtype(x.dtype).isbuiltin
+                listed[i] = np.asarray(x if exact else x.astype(np.float32))
+                made[i] = f"jnp.asarray({{}}, {str(x.dtype)!r})"
         plain = [x.node.value if isinstance(x, Tensor) else x for x in listed]
         numeric = (np.ndarray, np.generic, float, int)
         values = [np.array(x) if isinstance(x, numeric) else x for x in plain]
         asking = [i for i, x in enumerate(listed) if isinstance(x, Tensor) and x.requires_grad]
-        return cls(values, asking)
+        return cls(values, asking, made, library)
 
     @property
     def arrays(self) -> list[Array]:
@@ -48,19 +63,33 @@ class Given:
         return [x for x in self.values if isinstance(x, np.ndarray)]
 
     def code(self) -> list[str]:
-        """The lines of code that create `inputs`."""
+        """The lines of code that create `inputs`, and before them what they import."""
         if sum(array.size for array in self.arrays) <= FEW:
             listed = [_literal(x) if isinstance(x, np.ndarray) else repr(x) for x in self.values]
+            listed = [self.made.get(i, "{}").format(x) for i, x in enumerate(listed)]
             lines = [f"inputs = [{', '.join(listed)}]"]
         else:
             lines = ['inputs = list(np.load("inputs.npz").values())  # report.save("inputs.npz")']
             others = [i for i, x in enumerate(self.values) if not isinstance(x, np.ndarray)]
             lines += [f"inputs.insert({i}, {self.values[i]!r})" for i in others]
+            lines += [f"inputs[{i}] = {m.format(f'inputs[{i}]')}" for i, m in self.made.items()]
         if len(self.asking) < len(self.values):
             lines += [
                 f"inputs[{i}] = tg.Tensor(inputs[{i}], requires_grad=True)" for i in self.asking
             ]
-        return lines
+        return [self.library, *lines] if self.library else lines
+
+
+def _of_torch(x: Any) -> tuple[Array, str]:
+    """A Tensor of PyTorch as an array, and the code that makes it again."""
+    asks = ".requires_grad_()" if x.requires_grad else ""
+    made = f"torch.from_numpy({{}}).to({str(x.device)!r}, {x.dtype})" + asks
+    plain = x.detach().to_dense().resolve_conj().cpu()
+    if str(x.dtype) == "torch.bfloat16":  # which NumPy does not have
+        plain = plain.float()
+    elif x.device.type == "cpu":
+        made = "torch.from_numpy({})" + asks
+    return np.array(plain.numpy()), made
 
 
 def _literal(array: Array) -> str:
@@ -76,8 +105,10 @@ def _literal(array: Array) -> str:
 
 def name_of(f: Any) -> str:
     """The name of a function, op or Module."""
-    if isinstance(f, Module):
+    if isinstance(f, Module) or (hasattr(f, "forward") and not isinstance(f, Op)):
         return type(f).__name__
+    if inspect.ismethod(f) and isinstance(f.__self__, type):  # Square.apply
+        return f"{f.__self__.__name__}.{f.__name__}"
     return getattr(f, "__name__", None) or getattr(f, "name", None) or type(f).__name__
 
 
@@ -90,7 +121,7 @@ def call(f: Any, vjp: Callable[..., Any] | None, **options: Any) -> str:
         shown = "f"
         file = code.co_filename.rsplit("/", 1)[-1]
         comment = f"  # f is the lambda at {file}:{code.co_firstlineno}"
-    elif isinstance(f, Module):
+    elif isinstance(f, Module) or (hasattr(f, "forward") and not isinstance(f, Op)):
         shown, comment = "module", f"  # module is your {shown}, with the same parameters"
     elif isinstance(f, Op) and getattr(public, shown, None) is f:
         shown = f"tg.{shown}"

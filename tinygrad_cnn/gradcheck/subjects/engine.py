@@ -1,102 +1,21 @@
-"""One interface to whatever is checked: float64 arrays to perturb, a value, and a backward pass.
-
-A `Subject` may be an op, a function of Tensors, a Module with its parameters, or a pair of
-plain-array functions. The rest of this package need not know which.
-"""
+"""An op, a function of Tensors, or a Module with its parameters."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..engine import defaults
-from ..engine.backward import grad, to_visit, walk
-from ..engine.node import Node
-from ..engine.op import Op
-from ..engine.tensor import Tensor
-from ..errors import DtypeError, OptionError, ShapeError
-from ..nn.module import Module
-from ..ops.shape import concatenate
-from ..recording.graph import Graph
-
-Array = np.ndarray[Any, Any]
-Pull = Callable[[Array], list[Any]]
-
-
-class Subject:
-    """A function to be checked, at a point.
-
-    Attributes:
-        names: the names of the differentiated inputs, parameters last.
-        arrays: their values in float64, which the check perturbs in place.
-        notes: sentences for the report, e.g. about casts.
-        restores: functions that undo what preparing changed, called in reverse order.
-    """
-
-    def __init__(self, names: list[str], arrays: list[Array]) -> None:
-        self.names, self.arrays = names, arrays
-        self.notes: list[str] = []
-        self.restores: list[Callable[[], None]] = []
-
-    def value(self) -> Array:
-        """The function's value at the current arrays, as a new float array."""
-        raise NotImplementedError
-
-    def record(self) -> tuple[Array, Pull]:
-        """The value, and the map from a cotangent to a gradient (or None) for each input."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Put everything back as it was."""
-        while self.restores:
-            self.restores.pop()()
-
-    def __enter__(self) -> Subject:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-
-class PlainSubject(Subject):
-    """A function of plain arrays and its separate gradient, `vjp(cotangent, *arrays)`."""
-
-    def __init__(self, f: Callable[..., Any], inputs: list[Any], vjp: Callable[..., Any]) -> None:
-        values = [np.asarray(x.node.value if isinstance(x, Tensor) else x) for x in inputs]
-        self.f, self.vjp = f, vjp
-        self.places = [i for i, value in enumerate(values) if value.dtype.kind == "f"]
-        names = argument_names(f, len(values))
-        super().__init__(
-            [names[i] for i in self.places],
-            [np.array(values[i], np.float64, order="C") for i in self.places],
-        )
-        self.arguments = values
-        for i, array in zip(self.places, self.arrays, strict=True):
-            self.arguments[i] = array
-        _note_casts(self, [np.asarray(inputs[i]).dtype for i in self.places])
-
-    def value(self) -> Array:
-        return _as_output(self.f(*self.arguments))
-
-    def record(self) -> tuple[Array, Pull]:
-        value = self.value()
-
-        def pull(cotangent: Array) -> list[Any]:
-            found = self.vjp(cotangent.reshape(value.shape), *self.arguments)
-            gradients = list(found) if isinstance(found, tuple | list) else [found]
-            if len(gradients) == len(self.arguments):
-                gradients = [gradients[i] for i in self.places]
-            if len(gradients) != len(self.places):
-                raise ShapeError(
-                    f"vjp returned {len(gradients)} gradients for {len(self.places)} inputs "
-                    f"({', '.join(self.names)}): return a tuple of arrays, one for each input"
-                )
-            return [None if g is None else np.asarray(g) for g in gradients]
-
-        return value, pull
+from ...engine import defaults
+from ...engine.backward import grad, to_visit, walk
+from ...engine.node import Node
+from ...engine.tensor import Tensor
+from ...errors import DtypeError
+from ...nn.module import Module
+from ...ops.shape import concatenate
+from ...recording.graph import Graph
+from .base import Array, Pull, Subject, argument_names, note_casts
 
 
 class EngineSubject(Subject):
@@ -113,12 +32,14 @@ class EngineSubject(Subject):
         super().__init__(names, [tensor.node.value for tensor in tensors])
         self.tensors, self.compute = tensors, compute
         self.constants: list[Tensor] = []  # given, but not differentiated
+        self.latest: Tensor | None = None  # what was recorded last
 
     def value(self) -> Array:
         return np.array(self.compute().node.value, copy=True)
 
     def record(self) -> tuple[Array, Pull]:
         y, nodes = self.compute(), [tensor.node for tensor in self.tensors]
+        self.latest = y
         value = y.node.value
         if isinstance(value, np.ndarray) and not any(value is array for array in self.arrays):
             value.flags.writeable = False  # a vjp that writes into it raises an error
@@ -137,8 +58,12 @@ class EngineSubject(Subject):
 
         return np.array(y.node.value, copy=True), pull
 
+    def conditions(self) -> list[Array]:
+        nodes = Graph.of(self.latest).nodes if self.latest is not None else []
+        found = [n.inputs[0] for n in nodes if n.op is not None and n.op.name == "where"]
+        return [np.asarray(condition.value) for condition in found if condition is not None]
+
     def gradient_in_float32(self, cotangent: Array) -> list[Any] | None:
-        """The gradient as a float32 run computes it; None if f cannot run in float32."""
         nodes = [tensor.node for tensor in [*self.tensors, *self.constants]]
         held = [_hold(node) for node in nodes] + [_hold_default_dtype(np.float32)]
         try:
@@ -151,9 +76,8 @@ class EngineSubject(Subject):
             for restore in held:
                 restore()
 
-    def gradient(self, cotangent: Array) -> EngineSubject:
-        """The subject whose value is this one's gradient; the cotangent is a further input."""
-        v = _movable(cotangent, True, "cotangent")
+    def gradient(self, cotangent: Array, name: str) -> EngineSubject:
+        v = _movable(cotangent, True, name)
 
         def compute() -> Tensor:
             y = self.compute()
@@ -166,29 +90,11 @@ class EngineSubject(Subject):
             ]
             return concatenate(flat)
 
-        return EngineSubject([*self.names, "cotangent"], [*self.tensors, v], compute)
+        return EngineSubject([*self.names, name], [*self.tensors, v], compute)
 
 
-def prepare(f: Callable[..., Any], inputs: Any, vjp: Callable[..., Any] | None) -> Subject:
-    """The subject for f at the inputs, computing in float64. Close it after use.
-
-    Raises:
-        OptionError: f cannot be called, or no input is floating.
-    """
-    if not callable(f):
-        raise OptionError(f"gradcheck: f must be a function or a Module, got {type(f).__name__}")
-    given = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
-    arguments = [np.asarray(x) if isinstance(x, float) else x for x in given]
-    subject = PlainSubject(f, arguments, vjp) if vjp is not None else _engine_subject(f, arguments)
-    if not subject.arrays:
-        subject.close()
-        raise OptionError(
-            "gradcheck: nothing to differentiate: no input is floating, and f has no parameters"
-        )
-    return subject
-
-
-def _engine_subject(f: Callable[..., Any], inputs: list[Any]) -> EngineSubject:
+def engine_subject(f: Callable[..., Any], inputs: list[Any]) -> EngineSubject:
+    """The subject for an op, a function of Tensors or a Module, which is cast to float64."""
     asked = any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
     labels = argument_names(f, len(inputs))
     names, tensors, constants, arguments, dtypes = [], [], [], [], []
@@ -227,7 +133,7 @@ def _engine_subject(f: Callable[..., Any], inputs: list[Any]) -> EngineSubject:
 
     subject = EngineSubject(names, tensors, compute)
     subject.restores, subject.constants = restores, constants
-    _note_casts(subject, dtypes)
+    note_casts(subject, dtypes)
     if _refused_dtype(compute):
         _cast_captured(subject, lambda: _one_tensor(f(*map(_in_float32, inputs))))
     return subject
@@ -308,41 +214,3 @@ def _one_tensor(y: Any) -> Tensor:
             "of plain arrays give its gradient as vjp="
         )
     return y
-
-
-def _as_output(y: Any) -> Array:
-    if isinstance(y, tuple | list):
-        return np.concatenate([np.ravel(_as_output(part)) for part in y])
-    if y is None:
-        raise DtypeError("f returned None: it must return an array")
-    y = np.array(y, copy=True)
-    return y if y.dtype.kind == "f" else y.astype(np.float64)
-
-
-def argument_names(f: Callable[..., Any], count: int) -> list[str]:
-    """The names of f's inputs from its signature; `input0` and so on where it has none."""
-    known: Sequence[str] = ()
-    if isinstance(f, Op):
-        known = f.inputs
-    else:
-        try:
-            signature = inspect.signature(f.forward if isinstance(f, Module) else f)
-            known = [
-                name
-                for name, p in signature.parameters.items()
-                if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-            ]
-        except (TypeError, ValueError):
-            known = ()
-    return [known[i] if i < len(known) else f"input{i}" for i in range(count)]
-
-
-def _note_casts(subject: Subject, dtypes: list[Any]) -> None:
-    cast = [
-        f"{name} ({dtype})"
-        for name, dtype in zip(subject.names, dtypes, strict=True)
-        if dtype != np.float64
-    ]
-    if cast:
-        listed = ", ".join(cast[:4]) + (f" and {len(cast) - 4} more" if len(cast) > 4 else "")
-        subject.notes.append(f"computed in float64; cast from: {listed}")
