@@ -114,7 +114,7 @@ def test_the_terminal_walks_the_same_steps_at_80_columns(tmp_path):
         (("lenett",), "unknown model 'lenett'"),
         (("lenet", "--index", 4000), "has 400 examples"),
         (("lenet", "--image", "none.png"), "none.png: there is no such file"),
-        (("lenet", "--data", "digits"), "takes images of"),
+        (("resnet18",), "takes images of"),
     ],
 )
 def test_what_cannot_be_stepped_through_is_one_sentence(words, said):
