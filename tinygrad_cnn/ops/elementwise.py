@@ -357,7 +357,7 @@ def _bound_taken(x: Any, min: Any, max: Any) -> tuple[Any, Any]:
         return low, np.False_
     raised = constant(x) if min is None else np.maximum(constant(x), constant(min))
     high = _wins(operator.lt, max, raised)
-    return low & ~high, high
+    return low & np.logical_not(high), high
 
 
 def _clip_vjp(g: Any, y: Any, x: Any, min: Any, max: Any) -> Any:
