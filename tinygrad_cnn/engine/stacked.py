@@ -4,18 +4,18 @@ Many cotangents that have arrived at one node go through its vjp together: a sta
 fills the machine, one by one they do not. An op says how its vjp takes a stack (`Op.stacked`):
 
 - `in_front`: the formula holds as it is, since an axis in front of all others broadcasts.
-- `Along`: the op treats every slice along an axis by itself, as the examples of a batch.
-  So the stack can lie along that axis, beside the inputs' own slices, which are repeated.
+- `Examples`: the op treats every example of a batch by itself. So the stack is one larger batch,
+  in which the inputs' examples are repeated.
 - or a function of its own, called as these two are.
 
-Of an op that says nothing, and where a gradient sums over that axis (that of a convolution's
-kernel, over the batch), the cotangents go through the vjp one by one.
+Of an op that says nothing, and where a gradient sums over the examples (that of a convolution's
+kernel), the cotangents go through the vjp one by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -64,27 +64,24 @@ def pull_stack(node: Node, g: Stack, leading: set[Node]) -> list[Stack | None]:
 
 def _in_chunks(node: Node, g: Stack, count: int, args: list[Any], needed: list[bool]) -> list[Any]:
     """The gradients as the op's own way gives them, each of its input's shape, a stack in front."""
-    assert node.op is not None
-    assert node.op.stacked is not None
-    way = node.op.stacked
+    op = node.op
+    assert op is not None
+    assert op.stacked is not None
     size = max(part.size for part in (g if type(g) is tuple else (g,)) if part is not None)
     at_once = max(1, MOST * count // max(size, 1))
     sent: list[list[Any]] = []
     for start in range(0, count, at_once):
         part = _rows(g, slice(start, start + at_once))
-        answers = way(node.op, part, node.value, args, node.options or {}, needed)
-        sent.append(
-            [
-                a if a is None or a is ONE_BY_ONE else _fit(a, x)
-                for a, x, want in zip(answers, args, needed, strict=True)
-            ]
-        )
+        answers = op.stacked(op, part, node.value, args, node.options or {}, needed)
+        sent.append([_fit(a, x) if _is_stack(a) else a for a, x in zip(answers, args, strict=True)])
     return [
-        parts[0]
-        if len(parts) == 1 or parts[0] is None or parts[0] is ONE_BY_ONE
-        else np.concatenate(parts)
+        np.concatenate(parts) if len(parts) > 1 and _is_stack(parts[0]) else parts[0]
         for parts in zip(*sent, strict=True)
     ]
+
+
+def _is_stack(answer: Any) -> bool:
+    return answer is not None and answer is not ONE_BY_ONE
 
 
 def _one_by_one(node: Node, g: Stack, count: int, wanted: set[Node]) -> list[Stack | None]:
@@ -138,19 +135,17 @@ def in_front(
 
 
 @dataclass(frozen=True)
-class Along:
-    """The op treats every slice along an axis by itself, as the examples of a batch.
+class Examples:
+    """The op treats every example by itself, that is every slice along the first axis.
 
     Attributes:
-        output: that axis of the output.
-        inputs: that axis of each input that has it, by name. A gradient at any other input sums
-            over the axis: it is taken one by one.
+        inputs: names of the inputs that have the examples. A gradient at any other input sums over
+            them: it is taken one by one.
         unread: those of them, and "y" for the output, whose shape alone the vjp reads.
         when: whether this holds for some inputs and options; None: it always does.
     """
 
-    output: int = 0
-    inputs: Mapping[str, int] = field(default_factory=lambda: {"x": 0})
+    inputs: Sequence[str] = ("x",)
     unread: Sequence[str] = ()
     when: Callable[..., bool] | None = None
 
@@ -166,33 +161,22 @@ class Along:
         """The gradients at the inputs, with a stack in front."""
         has = [name in self.inputs for name in op.inputs]
         asked = [want and here for want, here in zip(needed, has, strict=True)]
-        if not (any(asked) and y.ndim) or (
-            self.when is not None and not self.when(*args, **options)
-        ):
+        holds = y.ndim and (self.when is None or self.when(*args, **options))
+        if not (holds and any(asked)):
             return [ONE_BY_ONE] * len(args)
         count = len(g)
-        flat = np.moveaxis(g, 0, self.output)
-        flat = flat.reshape(*y.shape[: self.output], -1, *y.shape[self.output + 1 :])
         repeated = [
-            a if a is None or not here else self._repeated(name, a, self.inputs[name], count)
+            self._repeated(name, a, count) if here and a is not None else a
             for name, a, here in zip(op.inputs, args, has, strict=True)
         ]
-        answers = op.pull(
-            flat, self._repeated("y", y, self.output, count), repeated, options, asked
-        )
+        flat = g.reshape(-1, *y.shape[1:])
+        answers = op.pull(flat, self._repeated("y", y, count), repeated, options, asked)
         return [
-            _apart(a, self.inputs[name], count) if here and a is not None else ONE_BY_ONE
-            for name, a, here in zip(op.inputs, answers, asked, strict=True)
+            a.reshape(count, -1, *a.shape[1:]) if here and a is not None else ONE_BY_ONE
+            for a, here in zip(answers, asked, strict=True)
         ]
 
-    def _repeated(self, name: str, a: Any, axis: int, count: int) -> Any:
+    def _repeated(self, name: str, a: Any, count: int) -> Any:
         if name in self.unread:
-            shape = (*a.shape[:axis], count * a.shape[axis], *a.shape[axis + 1 :])
-            return np.broadcast_to(np.zeros((), a.dtype), shape)
-        return np.concatenate([a] * count, axis)
-
-
-def _apart(a: Any, axis: int, count: int) -> Any:
-    """A gradient that holds a stack along an axis, with the stack in front."""
-    parts = a.reshape(*a.shape[:axis], count, -1, *a.shape[axis + 1 :])
-    return np.moveaxis(parts, axis, 0)
+            return np.broadcast_to(np.zeros((), a.dtype), (count * len(a), *a.shape[1:]))
+        return np.concatenate([a] * count)

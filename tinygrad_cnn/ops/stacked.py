@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.op import Op
-from ..engine.stacked import ONE_BY_ONE, Along, in_front
+from ..engine.stacked import ONE_BY_ONE, Examples, in_front
 from .axes import with_ones
 from .normalization import channels
 from .registry import OPS
@@ -38,8 +38,8 @@ OPS["matmul"].stacked = _matmul
 
 # --- the examples of a batch are independent -----------------------------------------------------
 
-_SIZES_ONLY = Along(unread=("x", "y"))
-_EXAMPLES = Along()
+_SIZES_ONLY = Examples(unread=("x", "y"))
+_EXAMPLES = Examples()
 for _d in (1, 2, 3):
     for _name in ("conv{}d", "conv_transpose{}d", "avg_pool{}d", "adaptive_avg_pool{}d"):
         OPS[_name.format(_d)].stacked = _SIZES_ONLY
@@ -49,18 +49,16 @@ for _name in ("interpolate", "pixel_shuffle", "pixel_unshuffle", "unfold", "fold
     OPS[_name].stacked = _SIZES_ONLY
 for _name in ("group_norm", "instance_norm", "local_response_norm", "locally_connected2d"):
     OPS[_name].stacked = _EXAMPLES
-OPS["linear"].stacked = Along(unread=("x", "y"), when=lambda x, w, b: x.ndim > 1)
-OPS["layer_norm"].stacked = Along(
-    when=lambda x, weight, bias, *, normalized_shape, eps: x.ndim > len(normalized_shape)
-)
-OPS["rms_norm"].stacked = Along(
-    when=lambda x, weight, *, normalized_shape, eps: x.ndim > len(normalized_shape)
-)
-OPS["dropout_mask"].stacked = Along(inputs={"x": 0, "mask": 0}, unread=("x", "y"))
+OPS["linear"].stacked = Examples(unread=("x", "y"), when=lambda x, w, b: x.ndim > 1)
+for _name in ("layer_norm", "rms_norm"):
+    OPS[_name].stacked = Examples(
+        when=lambda x, *_, normalized_shape, eps: x.ndim > len(normalized_shape)
+    )
+OPS["dropout_mask"].stacked = Examples(("x", "mask"), unread=("x", "y"))
 for _name in ("softmax", "log_softmax", "glu", "cumsum"):
-    OPS[_name].stacked = Along(when=lambda x, *, axis: axis is not None and axis % x.ndim)
-OPS["scaled_dot_product_attention"].stacked = Along(
-    inputs={"query": 0, "key": 0, "value": 0},
+    OPS[_name].stacked = Examples(when=lambda x, *, axis: axis is not None and axis % x.ndim)
+OPS["scaled_dot_product_attention"].stacked = Examples(
+    inputs=("query", "key", "value"),
     when=lambda query, key, value, mask, bias, kept, **options: (
         query.ndim == key.ndim == value.ndim > 2
         and query.shape[0] == key.shape[0] == value.shape[0]
