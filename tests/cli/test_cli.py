@@ -10,26 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
 import tinygrad_cnn as tg
 from tinygrad_cnn import train
-from tinygrad_cnn.cli.app import app
 from tinygrad_cnn.data import fashion_mnist
 from tinygrad_cnn.train import checkpoint
 
+from .running import run, said
+
 COMMAND = [sys.executable, "-c", "from tinygrad_cnn.cli import main; main()"]
-
-
-def run(*words):
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
-def said(*words):
-    """What a command that goes well prints."""
-    result = run(*words)
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 @pytest.fixture(scope="module")

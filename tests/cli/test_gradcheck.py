@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from tinygrad_cnn.cli.app import app
+from . import running
 
 LAYERS = """
 import numpy as np
@@ -52,7 +51,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def run(*words: Any) -> Any:
-    return CliRunner().invoke(app, ["gradcheck", *map(str, words)])
+    return running.run("gradcheck", *words)
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from safetensors.numpy import save_file
-from typer.testing import CliRunner
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.cli.app import app
 from tinygrad_cnn.train import checkpoint
+
+from .running import run, said
 
 OURS = """
 from tinygrad_cnn import nn, residual_add
@@ -66,17 +66,6 @@ def folder(tmp_path, monkeypatch):
     pixels = np.random.default_rng(0).integers(0, 256, (12, 12, 3), np.uint8)
     Image.fromarray(pixels).save("photo.png")
     return tmp_path
-
-
-def run(*words):
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
-def said(*words):
-    """What a command that goes well prints."""
-    result = run(*words)
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 def refused(*words):

@@ -4,11 +4,11 @@ import json
 import re
 
 import pytest
-from typer.testing import CliRunner
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.cli.app import app
 from tinygrad_cnn.data import fashion_mnist
+
+from . import running
 
 ADDS = """
 import tinygrad_cnn as tg
@@ -36,7 +36,7 @@ with tg.trace():
 
 
 def run(*words, typed=""):
-    return CliRunner().invoke(app, ["step", *map(str, words)], input=typed)
+    return running.run("step", *words, typed=typed)
 
 
 def steps_of(tmp_path, program):

@@ -85,15 +85,6 @@ def test_a_network_of_torchvision_is_split_as_with_gates(
         assert paths.n_blocks == number
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["alexnet", "vgg11_bn"])
-def test_a_network_that_chooses_nowhere(torchvision, name):
-    module = made(torchvision, name).eval()
-    net = tg.from_torch(module, (images(64).float(),))
-    leaf = tg.Tensor(images(64).float().numpy(), requires_grad=True)
-    assert tg.gradient_paths(net(leaf), leaf).choices == []
-
-
 @pytest.mark.parametrize("up", ["bilinear", "nearest", "transposed"])
 def test_a_u_net(up):
     z = [1.0]

@@ -2,6 +2,7 @@
 
 import copy
 import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,15 @@ def disturbed(module):
 
 
 def check(module, x, training=False, tolerance=TIGHT, example=None):
-    """Values, gradient at the input and at each parameter, and state after the call."""
+    """Compare, and give the imported network."""
+    return compare(module, x, training, tolerance, example)[0]
+
+
+def compare(module, x, training=False, tolerance=TIGHT, example=None):
+    """Values, gradient at the input and at each parameter, and state after the call.
+
+    Gives the imported network, its input and its output.
+    """
     module = disturbed(module).train(training)
     net = tg.from_torch(module, (x[:1] if example is None else example,), training=training)
     module = copy.deepcopy(module)
@@ -66,7 +75,7 @@ def check(module, x, training=False, tolerance=TIGHT, example=None):
     assert state.keys() == module.state_dict().keys()
     for name, tensor in module.state_dict().items():
         assert distance(state[name], tensor) < tolerance, name
-    return net
+    return net, ours_x, ours
 
 
 def images(*shape, seed=0):
@@ -100,6 +109,29 @@ NETWORKS = {
     "maxvit_t": {},
 }
 SIDES = {"inception_v3": 75, "vit_b_16": 32, "maxvit_t": 224}
+CHOICES = {  # additions h + f(h), and concatenations of that kind
+    "alexnet": (0, 0),
+    "vgg11_bn": (0, 0),
+    "squeezenet1_1": (0, 8),
+    "googlenet": (0, 9),
+    "inception_v3": (0, 15),
+    "resnet18": (8, 0),
+    "resnet50": (16, 0),
+    "resnext50_32x4d": (16, 0),
+    "wide_resnet50_2": (16, 0),
+    "densenet121": (0, 58),
+    "mobilenet_v2": (10, 0),
+    "mobilenet_v3_small": (6, 0),
+    "shufflenet_v2_x1_0": (0, 16),
+    "mnasnet1_0": (10, 0),
+    "efficientnet_b0": (9, 0),
+    "efficientnet_v2_s": (35, 0),
+    "regnet_y_400mf": (16, 0),
+    "convnext_tiny": (18, 0),
+    "vit_b_16": (24, 0),
+    "swin_t": (24, 0),
+    "maxvit_t": (55, 0),
+}
 # PyTorch's gradient of hardsigmoid and hardswish multiplies by a 1/6 of float32 in float64, too.
 LOOSE = {"mobilenet_v3_small": 1e-6}
 
@@ -114,7 +146,10 @@ def made(torchvision, name):
 def test_a_network_of_torchvision_agrees(torchvision, name):
     side = SIDES.get(name, 64)
     module = made(torchvision, name).double()
-    check(module, images(2, 3, side, side), tolerance=LOOSE.get(name, TIGHT))
+    _, x, y = compare(module, images(2, 3, side, side), tolerance=LOOSE.get(name, TIGHT))
+    kinds = Counter(choice.kind for choice in tg.gradient_paths(y, x).choices)
+    assert (kinds.pop("residual add", 0), kinds.pop("concatenation", 0)) == CHOICES[name]
+    assert not kinds
 
 
 @pytest.mark.parametrize(("name", "side"), [("resnet18", 64), ("vit_b_16", 32)])

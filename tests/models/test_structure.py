@@ -32,6 +32,21 @@ def test_every_block_is_a_residual_add_and_the_plain_twin_has_none(make, blocks)
         assert tg.gradient_paths(loss, wrt=x).n_blocks == expected
 
 
+@pytest.mark.parametrize("name", [n for n, e in models.MODELS.items() if len(e.input_shape) == 3])
+def test_a_network_chooses_at_its_residual_adds_and_nowhere_else(name):
+    model = models.build(name).eval()
+    channels, *sides = model.input_shape
+    if isinstance(model, models.ResNet):
+        sides = (32, 32)  # it takes any size; the graph is the same
+    pixels = np.random.default_rng(0).standard_normal((1, channels, *sides)).astype(np.float32)
+    x = tg.Tensor(pixels, requires_grad=True)
+    choices = tg.gradient_paths(model(x), wrt=x).choices
+    kinds = (models.resnet.BasicBlock, models.resnet.Bottleneck)
+    blocks = sum(isinstance(part, kinds) for _, part in model.named_modules())
+    assert len(choices) == (0 if name.startswith("plain") else blocks)
+    assert {choice.kind for choice in choices} <= {"residual add"}
+
+
 def test_the_plain_twin_has_the_same_layers_without_shortcuts():
     residual, plain = models.resnet8(), models.resnet8(residual=False)
     names = {name for name, _ in residual.named_parameters() if "downsample" not in name}

@@ -27,6 +27,14 @@ def _scale_and_shift(
     return Parameter(np.ones(shape, dtype)), Parameter(np.zeros(shape, dtype))
 
 
+def _register_statistics(module: Module, features: int) -> None:
+    """Running statistics before training: mean 0, variance 1, of no batch."""
+    dtype = defaults.default_dtype()
+    module.register_buffer("running_mean", Tensor(np.zeros(features, dtype)))
+    module.register_buffer("running_var", Tensor(np.ones(features, dtype)))
+    module.register_buffer("num_batches_tracked", Tensor(np.array(0)))
+
+
 class BatchNorm(Module):
     """What BatchNorm1d, BatchNorm2d and BatchNorm3d share."""
 
@@ -52,10 +60,7 @@ class BatchNorm(Module):
         self.num_features, self.eps = num_features, number(name, "eps", eps, least=0)
         affine = flag(name, "affine", affine)
         self.weight, self.bias = _scale_and_shift(num_features, affine)
-        dtype = defaults.default_dtype()
-        self.register_buffer("running_mean", Tensor(np.zeros(num_features, dtype)))
-        self.register_buffer("running_var", Tensor(np.ones(num_features, dtype)))
-        self.register_buffer("num_batches_tracked", Tensor(np.array(0)))
+        _register_statistics(self, num_features)
 
     running_mean: Tensor
     running_var: Tensor
@@ -225,13 +230,9 @@ class InstanceNorm(Module):
         self.momentum = number(name, "momentum", momentum, least=0, most=1)
         affine = flag(name, "affine", affine)
         self.track_running_stats = flag(name, "track_running_stats", track_running_stats)
-        dtype = defaults.default_dtype()
-        self.weight = Parameter(np.ones(num_features, dtype)) if affine else None
-        self.bias = Parameter(np.zeros(num_features, dtype)) if affine else None
+        self.weight, self.bias = _scale_and_shift(num_features, affine)
         if self.track_running_stats:
-            self.register_buffer("running_mean", Tensor(np.zeros(num_features, dtype)))
-            self.register_buffer("running_var", Tensor(np.ones(num_features, dtype)))
-            self.register_buffer("num_batches_tracked", Tensor(np.array(0)))
+            _register_statistics(self, num_features)
 
     running_mean: Tensor
     running_var: Tensor

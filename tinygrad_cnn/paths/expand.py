@@ -23,8 +23,8 @@ from ..ops.residual import residual_add
 from ..recording.graph import Graph
 
 Array = np.ndarray[Any, Any]
-Choice = tuple[Node, bool]  # a residual add, and whether its branch is taken
-Route = tuple[Choice, ...]
+Taken = tuple[Node, bool]  # a residual add, and whether its branch is taken
+Route = tuple[Taken, ...]
 
 
 @dataclass(frozen=True)
