@@ -168,4 +168,5 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: set[int]
         )
 
     body = "\n".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-    return f'<table class="found">\n<tr>{cells("th", head)}</tr>\n{body}\n</table>'
+    table = f'<table class="found">\n<tr>{cells("th", head)}</tr>\n{body}\n</table>'
+    return f'<div style="overflow-x: auto">{table}</div>'  # on a phone it scrolls by itself
